@@ -1,0 +1,72 @@
+"""Realistic, unique mock data for load-testing a data-privacy vault: values and their tokens.
+
+>>> import mockdata
+>>> report = mockdata.generate_sync({"ssn": 2}, sink=print, seed=7, timestamp=1700000000)
+<Batch ssn 0 to 1>
+>>> report.records
+2
+
+A name is imported when it is first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mockdata.batch import Batch, Record
+    from mockdata.errors import MockDataError, PlanError, WorkerError
+    from mockdata.pipeline import BatchStream, generate, generate_sync, stream
+    from mockdata.plan import VaultPlan
+    from mockdata.report import Progress, Report, VaultReport
+    from mockdata.sinks import Files, Sink, Writer
+    from mockdata.sinks.csv import CsvSink
+    from mockdata.sinks.stdout import StdoutSink
+
+__all__ = [
+    "Batch",
+    "BatchStream",
+    "CsvSink",
+    "Files",
+    "MockDataError",
+    "PlanError",
+    "Progress",
+    "Record",
+    "Report",
+    "Sink",
+    "StdoutSink",
+    "VaultPlan",
+    "VaultReport",
+    "WorkerError",
+    "Writer",
+    "generate",
+    "generate_sync",
+    "stream",
+]
+
+__version__ = "1.0.0"
+
+_HOMES = {
+    "batch": ("Batch", "Record"),
+    "errors": ("MockDataError", "PlanError", "WorkerError"),
+    "pipeline": ("BatchStream", "generate", "generate_sync", "stream"),
+    "plan": ("VaultPlan",),
+    "report": ("Progress", "Report", "VaultReport"),
+    "sinks": ("Files", "Sink", "Writer"),
+    "sinks.csv": ("CsvSink",),
+    "sinks.stdout": ("StdoutSink",),
+}
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _HOMES.items():
+        if name in names:
+            value: object = getattr(import_module(f"{__name__}.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

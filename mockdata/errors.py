@@ -1,0 +1,49 @@
+"""Every error of the library's own.
+
+    MockDataError
+    ├── PlanError      what was asked for cannot be done (also a ValueError)
+    └── WorkerError    the worker processes failed, again and again
+
+File trouble stays an OSError with its file name, and an exception out of user code reaches the
+user as it is, with a note that names the vault and the records.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MockDataError", "PlanError", "WorkerError"]
+
+
+class MockDataError(Exception):
+    """The base of every error that mockdata raises on its own behalf."""
+
+
+class PlanError(MockDataError, ValueError):
+    """A run was asked for that cannot be done; raised before any process starts or file changes.
+
+    ``argument`` names the argument at fault; the message names it too, with what is allowed.
+    """
+
+    def __init__(self, argument: str, problem: str) -> None:
+        super().__init__(argument, problem)
+        self.argument = argument
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.argument}: {self.problem}"
+
+
+class WorkerError(MockDataError):
+    """The workers died on the same records more often than is tried again.
+
+    ``vault`` names the vault, and ``start`` and ``stop`` are the half-open range of its indices.
+    """
+
+    def __init__(self, vault: str, start: int, stop: int, problem: str) -> None:
+        super().__init__(vault, start, stop, problem)
+        self.vault = vault
+        self.start = start
+        self.stop = stop
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.vault} records {self.start} to {self.stop - 1}: {self.problem}"

@@ -1,0 +1,374 @@
+"""The pipeline: for each vault a producer, a bounded stream and a consumer, side by side.
+
+A producer cuts the vault's range into tasks and keeps a few of them under way in the pool. What
+they have made goes through the stream, in index order, to the consumer, which hands it to the
+vault's writer. Every step waits for the next one: a slow sink holds the workers back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Executor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, ParamSpec, TypeVar
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from mockdata.batch import Batch, Receipt
+from mockdata.plan import Counts, Plan, VaultPlan, checked_workers
+from mockdata.render import Place, measure, render
+from mockdata.report import Meter, Progress, Report
+from mockdata.sinks import AnySink, Files, Sink, Writer, as_sink
+from mockdata.slabs import Slabs
+from mockdata.tasks import in_task, open_tasks
+from mockdata.vaults import BATCH
+from mockdata.workers import Pool, Records, Task, open_pool
+
+__all__ = ["BatchStream", "generate", "generate_sync", "stream"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FILE_TASK: Final = 20 * BATCH
+"""Records in a task that writes to a sink's files: many, since each task costs a round trip."""
+
+SLAB_TASK: Final = 5 * BATCH
+"""Records in a task that writes to a slab: fewer, since it holds the slab's memory."""
+
+Item = Batch | Receipt
+
+
+async def generate(
+    counts: Counts,
+    *,
+    sink: AnySink = "data",
+    seed: int | None = None,
+    timestamp: int | None = None,
+    part: tuple[int, int] = (1, 1),
+    workers: int | None = None,
+    executor: Executor | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+) -> Report:
+    """Make records and hand them to a sink.
+
+    The same seed and timestamp make the same records, whatever the other arguments are.
+
+    Args:
+        counts: Records of every vault, or a mapping of vault names (name, id, dob, ssn) to
+            records: 1 to 2**40 each.
+        sink: A folder for CSV files, a plain or async callable that is given each ``Batch``, or any
+            object of the ``Sink`` protocol.
+        seed: 0 to 2**64 - 1; 64 random bits if None. The report says which.
+        timestamp: Unix time in seconds, ten digits; now if None.
+        part: ``(k, n)`` makes part k of n: the parts' lines, one part after the other, are the
+            whole's lines.
+        workers: Processes; if None, the CPUs that this process may use, at most 8. A small run is
+            done before a process has started, and so starts none.
+        executor: An executor of one's own in place of the library's processes. It has to run on
+            this machine; it is not shut down.
+        on_progress: Called with a ``Progress`` each time that a sink has taken records.
+
+    Raises:
+        PlanError: An argument is not what it has to be. Nothing has been started or written.
+        WorkerError: The workers died on the same records again and again.
+        OSError: A file could not be written; it has the file's name.
+
+    What a sink or ``on_progress`` raises is raised as it is; a sink's exception has a note that
+    names the vault and the records.
+
+    """
+    plan = Plan.of(counts, seed, timestamp, part)
+    workers = checked_workers(workers)
+    return await in_task(_run, plan, as_sink(sink), workers, executor, on_progress)
+
+
+def _sync(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(function(*args, **kwargs))
+        raise RuntimeError(f"an event loop runs here: await {function.__name__}() instead")
+
+    return call
+
+
+generate_sync = _sync(generate)
+"""``generate`` for where no event loop runs. Raises RuntimeError where one does."""
+
+
+def stream(
+    counts: Counts,
+    *,
+    seed: int | None = None,
+    timestamp: int | None = None,
+    part: tuple[int, int] = (1, 1),
+    workers: int | None = None,
+    executor: Executor | None = None,
+) -> AbstractAsyncContextManager[BatchStream]:
+    """Return a context in which batches come one by one, to be taken with ``async for``.
+
+    The batches of one vault come in index order, those of different vaults in between each other.
+    Leaving the context, early or not, stops the workers. The arguments are those of ``generate``,
+    and so are the errors; WorkerError is raised where the next batch would be.
+    """
+    plan = Plan.of(counts, seed, timestamp, part)
+    return _stream(plan, checked_workers(workers), executor)
+
+
+class BatchStream:
+    """The batches of a run, for ``async for``; ``seed`` and ``timestamp`` repeat it."""
+
+    def __init__(self, plan: Plan, receive: MemoryObjectReceiveStream[Batch]) -> None:
+        self.seed = plan.seed
+        self.timestamp = plan.timestamp
+        self.records: Records | None = None
+        self.error: Exception | None = None
+        self._receive = receive
+
+    def __aiter__(self) -> BatchStream:
+        return self
+
+    async def __anext__(self) -> Batch:
+        try:
+            batch = await self._receive.receive()
+        except anyio.EndOfStream:
+            self.records = None
+            if self.error is not None:
+                raise self.error from None
+            raise StopAsyncIteration from None
+        self.records = _records(batch)
+        return batch
+
+
+@asynccontextmanager
+async def _stream(
+    plan: Plan, workers: int, executor: Executor | None
+) -> AsyncIterator[BatchStream]:
+    send, receive = anyio.create_memory_object_stream[Batch](max_buffer_size=1)
+    batches = BatchStream(plan, receive)
+
+    async def feed() -> None:
+        with send:
+            try:
+                await _run(plan, _Sender(send), workers, executor, None)
+            except Exception as error:
+                batches.error = error
+
+    failure: BaseException | None = None
+    with send, receive:
+        async with open_tasks() as tasks:
+            tasks.start(feed)
+            try:
+                yield batches
+            except Exception as error:
+                failure = error
+            finally:
+                tasks.cancel()
+    if failure is not None:
+        if batches.records is not None:
+            _name_records(failure, batches.records)
+        raise failure
+
+
+class _Sender:
+    """The sink of a stream: every vault's batches go to the one who iterates."""
+
+    def __init__(self, send: MemoryObjectSendStream[Batch]) -> None:
+        self._send = send
+
+    @asynccontextmanager
+    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
+        yield self._send.send
+
+
+async def _run(
+    plan: Plan,
+    sink: Sink,
+    workers: int,
+    executor: Executor | None,
+    on_progress: Callable[[Progress], object] | None,
+) -> Report:
+    meter = Meter(plan, on_progress)
+    with Slabs() as slabs:
+        async with open_pool(plan.records, workers, executor) as pool:
+            run = _Run(pool, slabs, meter, len(plan.vaults), len(plan.vaults), anyio.Event())
+            async with open_tasks() as tasks:
+                for vault in plan.vaults:
+                    tasks.start(_run_vault, run, sink, vault)
+            return meter.report(pool.peak_memory())
+
+
+@dataclass(slots=True)
+class _Run:
+    """What a run's vaults share."""
+
+    pool: Pool
+    slabs: Slabs
+    meter: Meter
+    vaults: int
+    unwritten: int
+    all_written: anyio.Event
+
+    @property
+    def ahead(self) -> int:
+        """How many tasks of a vault are under way behind the one that is waited for."""
+        return -(-self.pool.workers // self.vaults)
+
+    async def written(self) -> None:
+        """Report one vault's last batch as written, and wait for the last one of every vault."""
+        self.unwritten -= 1
+        if not self.unwritten:
+            self.all_written.set()
+        await self.all_written.wait()
+
+
+async def _run_vault(run: _Run, sink: Sink, vault: VaultPlan) -> None:
+    send, receive = anyio.create_memory_object_stream[Item](max_buffer_size=1)
+    with send, receive:
+        async with _opened(sink, vault) as target:
+            async with open_tasks() as tasks:
+                if isinstance(target, Files):
+                    run.meter.add(vault.name, 0, target.data_offset, target.token_offset)
+                    tasks.start(_produce_files, run, vault, target, send)
+                    tasks.start(_consume, run, None, receive)
+                else:
+                    tasks.start(_produce_batches, run, vault, send)
+                    tasks.start(_consume, run, target, receive)
+            await run.written()
+
+
+@asynccontextmanager
+async def _opened(sink: Sink, vault: VaultPlan) -> AsyncIterator[Writer | Files]:
+    """Open a sink, and leave it exactly once, come what may, shielded from cancellation."""
+    context = sink.open(vault)
+    target = await context.__aenter__()
+    try:
+        yield target
+    except BaseException as error:
+        with anyio.CancelScope(shield=True):
+            await context.__aexit__(type(error), error, error.__traceback__)
+        raise
+    with anyio.CancelScope(shield=True):
+        await context.__aexit__(None, None, None)
+
+
+async def _consume(
+    run: _Run, write: Writer | None, receive: MemoryObjectReceiveStream[Item]
+) -> None:
+    async for item in receive:
+        if write is not None and isinstance(item, Batch):
+            try:
+                await write(item)
+            except Exception as error:
+                _name_records(error, _records(item))
+                raise
+        run.meter.add(item.vault, item.records, item.data_bytes, item.token_bytes)
+
+
+def _records(batch: Batch) -> Records:
+    return batch.vault, batch.start, batch.start + len(batch)
+
+
+def _name_records(error: BaseException, records: Records) -> None:
+    vault, start, stop = records
+    error.add_note(f"mockdata: at {vault} records {start} to {stop - 1}")
+
+
+async def _produce_batches(run: _Run, vault: VaultPlan, send: MemoryObjectSendStream[Item]) -> None:
+    """Have the workers render to slabs, and send these on, cut into batches."""
+
+    def begin(start: int, stop: int) -> _SlabTask:
+        return _SlabTask(run, vault, start, stop)
+
+    with send:
+        for task in _under_way(begin, vault.ranges(SLAB_TASK), run.ahead):
+            for batch in await task.batches():
+                await send.send(batch)
+
+
+class _SlabTask:
+    """A range that is being rendered to a slab."""
+
+    def __init__(self, run: _Run, vault: VaultPlan, start: int, stop: int) -> None:
+        kind, records = vault.vault, stop - start
+        self._tokens_at = records * kind.data_width
+        self._vault = vault
+        self._start, self._stop = start, stop
+        path, self._lines = run.slabs.lend(self._tokens_at + records * kind.token_width)
+        places = Place(path, 0), Place(path, self._tokens_at)
+        self._task = run.pool.submit(
+            (vault.name, start, stop), render, vault.key, start, stop, *places
+        )
+
+    async def batches(self) -> list[Batch]:
+        """Wait until the range is rendered, and cut it into batches."""
+        batches = []
+        data, tokens = 0, self._tokens_at
+        for start, size in zip(
+            range(self._start, self._stop, BATCH), await self._task.result(), strict=True
+        ):
+            records = min(BATCH, self._stop - start)
+            data_lines = self._lines[data : data + size]
+            token_bytes = records * self._vault.vault.token_width
+            token_lines = self._lines[tokens : tokens + token_bytes]
+            batches.append(Batch(self._vault.name, start, records, data_lines, token_lines))
+            data += size
+            tokens += token_bytes
+        return batches
+
+
+async def _produce_files(
+    run: _Run, vault: VaultPlan, files: Files, send: MemoryObjectSendStream[Item]
+) -> None:
+    """Have the workers write to the sink's files, and send on the receipts."""
+    kind = vault.vault
+    data_offset, token_offset = files.data_offset, files.token_offset
+    writes: deque[tuple[Receipt, Task[list[int]]]] = deque()
+
+    def begin(start: int, stop: int) -> Task[int]:
+        return run.pool.submit((vault.name, start, stop), measure, vault.key, start, stop)
+
+    measured = _under_way(begin, vault.ranges(FILE_TASK), run.ahead)
+
+    async def finish() -> None:
+        receipt, task = writes.popleft()
+        await task.result()
+        await send.send(receipt)
+
+    with send:
+        for start, stop in vault.ranges(FILE_TASK):
+            records = stop - start
+            places = Place(files.data, data_offset), Place(files.tokens, token_offset)
+            write = run.pool.submit(
+                (vault.name, start, stop), render, vault.key, start, stop, *places
+            )
+            data_bytes = records * kind.data_width if kind.fixed else await next(measured).result()
+            token_bytes = records * kind.token_width
+            receipt = Receipt(vault.name, start, records, data_bytes, token_bytes)
+            writes.append((receipt, write))
+            data_offset += data_bytes
+            token_offset += token_bytes
+            if len(writes) > run.ahead:
+                await finish()
+        while writes:
+            await finish()
+
+
+def _under_way(
+    begin: Callable[[int, int], T], ranges: Iterator[tuple[int, int]], ahead: int
+) -> Iterator[T]:
+    """Begin a task for each range and yield them in order, up to ``ahead`` begun ahead of time."""
+    tasks: deque[T] = deque()
+    for start, stop in ranges:
+        tasks.append(begin(start, stop))
+        if len(tasks) > ahead:
+            yield tasks.popleft()
+    while tasks:
+        yield tasks.popleft()

@@ -1,0 +1,38 @@
+"""A function of the user's that is given each batch."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+
+from mockdata.batch import Batch
+from mockdata.plan import VaultPlan
+from mockdata.sinks.base import Writer
+
+__all__ = ["CallbackSink"]
+
+
+class CallbackSink:
+    """Calls ``callback`` with each batch, plain or async, and never twice at once.
+
+    A plain function is called on the event loop's own thread: one that blocks holds up the loop.
+    """
+
+    def __init__(self, callback: Callable[[Batch], object]) -> None:
+        self._callback = callback
+        self._turn = anyio.Lock()
+
+    @asynccontextmanager
+    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
+        """Yield the callback, with its turns taken in order."""
+
+        async def write(batch: Batch) -> None:
+            async with self._turn:
+                result = self._callback(batch)
+                if inspect.isawaitable(result):
+                    await result
+
+        yield write

@@ -1,0 +1,108 @@
+"""Two CSV files a vault, complete or absent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import anyio.to_thread
+
+from mockdata.plan import VaultPlan
+from mockdata.sinks.base import Files
+
+__all__ = ["CsvSink"]
+
+
+class CsvSink:
+    """Writes ``<vault>_data.csv`` and ``<vault>_tokens.csv`` in a folder, which it makes.
+
+    The workers write the lines by themselves, under other names in the same folder. At the end of
+    the run each pair of files is renamed, over earlier ones. If the run fails, nothing is left of
+    it and earlier files are as they were. Raises OSError, with the file's name.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder = os.fspath(folder)
+
+    @asynccontextmanager
+    async def open(self, vault: VaultPlan) -> AsyncIterator[Files]:
+        """Make the two files, with their header lines, for the workers to fill."""
+        pair = _Pair(self._folder, vault)
+        try:
+            await anyio.to_thread.run_sync(pair.create)
+            yield pair.files
+            await anyio.to_thread.run_sync(pair.commit)
+        except OSError as error:
+            error.filename = pair.final_name(error.filename)
+            raise
+        finally:
+            pair.discard()
+
+
+class _Pair:
+    """The life of one vault's two files; every step is done at once, off the event loop."""
+
+    def __init__(self, folder: str, vault: VaultPlan) -> None:
+        run = secrets.token_hex(4)
+        names = f"{vault.name}_data.csv", f"{vault.name}_tokens.csv"
+        self._folder = folder
+        self._made_folder = False
+        self._committed = False
+        self._final = [os.path.join(folder, name) for name in names]
+        self._temporary = [os.path.join(folder, f".{name}.{run}.tmp") for name in names]
+        columns = vault.vault.data_column, vault.vault.token_column
+        self._headers = [f"{column}\n".encode() for column in columns]
+
+    @property
+    def files(self) -> Files:
+        data, tokens = self._temporary
+        data_header, token_header = self._headers
+        return Files(data, tokens, len(data_header), len(token_header))
+
+    def create(self) -> None:
+        """Make the files under their temporary names, and the folder if it is not there."""
+        with suppress(FileExistsError):
+            os.mkdir(self._folder)
+            self._made_folder = True
+        for final in self._final:
+            if os.path.isdir(final):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), final)
+        for temporary, header in zip(self._temporary, self._headers, strict=True):
+            with open(temporary, "xb") as file:
+                file.write(header)
+
+    def commit(self) -> None:
+        """Rename both files, or neither."""
+        data, tokens = self._final
+        earlier = f"{self._temporary[0]}.earlier"
+        with suppress(OSError):
+            os.link(data, earlier)
+        try:
+            os.replace(self._temporary[0], data)
+            try:
+                os.replace(self._temporary[1], tokens)
+            except OSError:
+                with suppress(OSError):
+                    os.replace(earlier, data) if os.path.exists(earlier) else os.unlink(data)
+                raise
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(earlier)
+        self._committed = True
+
+    def discard(self) -> None:
+        """Remove what is left under a temporary name, and the folder if it came with it."""
+        for temporary in self._temporary:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+        if self._made_folder and not self._committed:
+            with suppress(OSError):
+                os.rmdir(self._folder)
+
+    def final_name(self, name: object) -> object:
+        """Return the name that the user knows, for one of the temporary names."""
+        names = dict(zip(self._temporary, self._final, strict=True))
+        return names.get(name, name) if isinstance(name, str) else name

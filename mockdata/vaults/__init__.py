@@ -1,0 +1,73 @@
+"""What a record looks like: the four vaults, and the kernels that render their lines.
+
+This module is data alone and cheap to import. The kernels, one file each, need numpy; ``kernel``
+imports the one that is asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from mockdata.vaults._kernel import Kernel
+
+__all__ = ["BATCH", "VAULTS", "Key", "Vault", "kernel"]
+
+BATCH = 10_000
+"""Records in a batch, at most."""
+
+STAMP = len("TTTTTTTTTT_RRRRRRRRRRRRRRRR\n")
+"""Bytes of a line's end: timestamp, underscore, suffix and line feed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """A vault: its name, its two CSV columns, and how wide its lines are.
+
+    ``prefix`` is the number of characters that stand before the timestamp of a value, at most;
+    where ``fixed`` is true, every value has exactly that many.
+    """
+
+    name: str
+    data_column: str
+    token_column: str
+    prefix: int
+    fixed: bool = True
+
+    @property
+    def data_width(self) -> int:
+        """Bytes of the longest data line, its line feed included."""
+        return self.prefix + STAMP
+
+    @property
+    def token_width(self) -> int:
+        """Bytes of every token line, its line feed included."""
+        return len(f"tok_{self.name}_") + STAMP
+
+
+VAULTS: dict[str, Vault] = {
+    vault.name: vault
+    for vault in (
+        Vault("name", "full_name", "full_name_token", len("FIRST_NAME_1") + 1 + 16, fixed=False),
+        Vault("id", "id", "id_token", len("NNNNN-")),
+        Vault("dob", "dob", "dob_token", len("YYYY-MM-DD-")),
+        Vault("ssn", "ssn", "ssn_token", len("AAA-GG-SSSS-")),
+    )
+}
+
+
+class Key(NamedTuple):
+    """All that a record depends on besides its index."""
+
+    vault: str
+    seed: int
+    timestamp: int
+
+
+def kernel(key: Key, capacity: int = BATCH) -> Kernel:
+    """Return a new kernel that renders up to ``capacity`` records of ``key`` at a time."""
+    module = import_module(f"mockdata.vaults.{key.vault}")
+    made: Kernel = getattr(module, f"{key.vault.title()}Kernel")(key, capacity)
+    return made

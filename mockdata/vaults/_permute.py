@@ -1,0 +1,129 @@
+"""From a record's index to its suffix: a keyed permutation, and 16 characters that hold it.
+
+**The permutation.** Its domain is all 64-bit words, so every index below 2**40 is in it::
+
+    h = offset + index * gamma              gamma is odd
+    h = (h ^ h >> 30) * MIX_1
+    h = (h ^ h >> 27) * MIX_2
+    h =  h ^ h >> 31
+
+*Why it is one.* Adding a constant is undone by subtracting it. An odd number has an inverse modulo
+2**64, so multiplying by one is undone by multiplying by its inverse. And ``h ^ h >> s`` keeps the
+top s bits, which uncover the next s, and so on down. Every step can be undone, so all of them
+together can be: two indices never share an ``h``.
+
+The steps are SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators",
+OOPSLA 2014) with the constants of Stafford's variant 13; ``offset`` and ``gamma`` are the key.
+
+**The suffix.** 16 places of 5 bits make 80 bits. Each of the 8 bytes of ``h`` gives its low 5 bits
+to one of the first 8 places and its high 3 bits to one of the last 8: the suffix holds all of
+``h`` and never repeats. The 2 bits that the last 8 places still lack come from a hash of ``h``.
+Five bits are a character of the base 32 alphabet of RFC 4648, in lower case: a-z, then 2-7.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["HALF", "WORD", "Permutation", "Suffixes", "Words"]
+
+Words = NDArray[np.uint64]
+
+WORD: Final = np.dtype("<u8")
+"""Little-endian wherever words are looked at as bytes, so that every machine writes the same."""
+
+MIX_1: Final = np.uint64(0xBF58476D1CE4E5B9)
+MIX_2: Final = np.uint64(0x94D049BB133111EB)
+MASK: Final = 2**64 - 1
+
+FILL: Final = np.uint64(0xFF51AFD7ED558CCD)
+"""Multiplier for the suffix's last bits, from MurmurHash3's 64-bit finaliser (Appleby)."""
+
+DRAW: Final = np.uint64(0xC4CEB9FE1A85EC53)
+"""Multiplier for the word a value is drawn from: the same finaliser's other one."""
+
+HALF: Final = np.uint64(32)
+HIGH_3_BITS: Final = np.uint64(5)
+FIRST_PLACES: Final = np.uint64(0x1F1F1F1F1F1F1F1F)
+LAST_PLACES: Final = np.uint64(0x0707070707070707)
+FILLED_BITS: Final = np.uint64(0x1818181818181818)
+
+LETTERS: Final = np.uint8(26)
+LETTER_A: Final = np.uint8(ord("a"))
+TO_DIGIT: Final = np.uint8((ord("2") - ord("a") - 26) % 256)
+"""What takes the 27th "letter" to the digit 2, modulo 256."""
+
+
+class Permutation(NamedTuple):
+    """A permutation of the 64-bit words, keyed by ``offset`` and the odd ``gamma``."""
+
+    offset: int
+    gamma: int
+
+    @classmethod
+    def keyed(cls, seed: int, vault: str, kind: Literal["value", "token"]) -> Permutation:
+        """Return the permutation of one seed, vault and kind; those of others are unrelated."""
+        key = hashlib.blake2b(f"{seed}/{vault}/{kind}".encode(), digest_size=16).digest()
+        offset, gamma = (int.from_bytes(half, "little") for half in (key[:8], key[8:]))
+        return cls(offset, gamma | 1)
+
+
+class Suffixes:
+    """The suffixes of one permutation, rendered into buffers that are made once."""
+
+    def __init__(self, permutation: Permutation, capacity: int) -> None:
+        self._permutation = permutation
+        self._steps: Words = np.arange(capacity, dtype=np.uint64) * np.uint64(permutation.gamma)
+        self._hash: Words = np.empty(capacity, np.uint64)
+        self._scratch: Words = np.empty(capacity, np.uint64)
+        self._places: Words = np.empty((capacity, 2), WORD)
+        self._is_digit = np.empty(16 * capacity, np.bool_)
+
+    def __call__(self, start: int, count: int) -> NDArray[np.void]:
+        """Return the suffixes of ``count`` records from ``start`` on: an array of 16-byte items.
+
+        It is valid until the next call.
+        """
+        h, scratch = self._permuted(start, count), self._scratch[:count]
+        places = self._places[:count]
+        np.bitwise_and(h, FIRST_PLACES, out=places[:, 0])
+        np.multiply(h, FILL, out=scratch)
+        np.right_shift(scratch, HALF, out=places[:, 1])
+        np.bitwise_xor(scratch, places[:, 1], out=scratch)
+        np.bitwise_and(scratch, FILLED_BITS, out=scratch)
+        np.right_shift(h, HIGH_3_BITS, out=places[:, 1])
+        np.bitwise_and(places[:, 1], LAST_PLACES, out=places[:, 1])
+        np.bitwise_or(places[:, 1], scratch, out=places[:, 1])
+        self._spell(places.reshape(-1).view(np.uint8))
+        return places.view("V16").reshape(count)
+
+    def draws(self, count: int) -> Words:
+        """Return the words that the values of the last call's records are drawn from."""
+        words, scratch = self._scratch[:count], self._hash[:count]
+        np.multiply(scratch, DRAW, out=words)
+        np.right_shift(words, HALF, out=scratch)
+        return np.bitwise_xor(words, scratch, out=words)
+
+    def _permuted(self, start: int, count: int) -> Words:
+        h, scratch = self._hash[:count], self._scratch[:count]
+        offset, gamma = self._permutation
+        np.add(self._steps[:count], np.uint64((offset + start * gamma) & MASK), out=h)
+        for shift, multiplier in ((30, MIX_1), (27, MIX_2)):
+            np.right_shift(h, np.uint64(shift), out=scratch)
+            np.bitwise_xor(h, scratch, out=h)
+            np.multiply(h, multiplier, out=h)
+        np.right_shift(h, np.uint64(31), out=scratch)
+        return np.bitwise_xor(h, scratch, out=h)
+
+    def _spell(self, digits: NDArray[Any]) -> None:
+        """Turn digits of 5 bits into characters, in place."""
+        is_digit = self._is_digit[: len(digits)]
+        np.greater_equal(digits, LETTERS, out=is_digit)
+        np.add(digits, LETTER_A, out=digits)
+        correction = is_digit.view(np.uint8)
+        np.multiply(correction, TO_DIGIT, out=correction)
+        np.add(digits, correction, out=digits)

@@ -1,0 +1,22 @@
+"""``NNNNN-TS_R``: identifiers from 10000 to 99999."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mockdata.vaults._ascii import text_table
+from mockdata.vaults._kernel import FixedKernel
+
+__all__ = ["IdKernel"]
+
+
+class IdKernel(FixedKernel):
+    """Draws the first three digits, then the other two."""
+
+    prefix = b"NNNNN-"
+    places = (0, 3)
+
+    def _tables(self) -> tuple[NDArray[np.void], ...]:
+        hundreds = text_table((f"{n}N" for n in range(100, 1000)), 4)
+        return hundreds, text_table((f"{n:02}" for n in range(100)), 2)

@@ -1,0 +1,56 @@
+"""What is checked, each in an environment of its own: ``nox``, or ``nox -s tests`` for one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["tests", "lint", "types"]
+nox.options.error_on_missing_interpreters = False
+
+VERSIONS = ("3.11", "3.12", "3.13", "3.14")
+
+
+def interpreters() -> list[str]:
+    """Return the oldest and the newest supported Python that this machine has and can start."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    found = {"%d.%d" % sys.version_info[:2]: sys.executable}
+    for version in VERSIONS:
+        named = shutil.which(f"python{version}")
+        installed = sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"))
+        for candidate in [*([named] if named else []), *map(str, installed)]:
+            works = subprocess.run([candidate, "-c", "import venv, ensurepip"], capture_output=True)
+            if works.returncode == 0:
+                found.setdefault(version, candidate)
+    newest_last = [found[version] for version in VERSIONS if version in found]
+    return list(dict.fromkeys([newest_last[0], newest_last[-1]]))
+
+
+@nox.session(python=interpreters())
+def tests(session: nox.Session) -> None:
+    """Run the tests, on the oldest and the newest Python there is, and report their coverage."""
+    session.install("-e", ".[test]")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and form."""
+    session.install("-e", ".[lint]")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types, strictly."""
+    session.install("-e", ".[types]")
+    session.run("mypy")
