@@ -32,20 +32,21 @@ class StdoutSink:
     """
 
     def __init__(self, format: Literal["csv", "jsonl"] = "csv") -> None:
+        self._header: str | None
         self._header, *self._row = FORMATS[format]
-        self._turn = anyio.Event()
-        self._turn.set()
+        self._turn = self._first_turn = anyio.Event()
 
     @asynccontextmanager
     async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
         """Yield a writer that waits until the vaults before this one are written."""
-        header, self._header = self._header, ""
-        if header:
-            await _put(header.encode())
         turn = self._turn
         if left := vault.records:
             self._turn = anyio.Event()
         next_turn = self._turn
+        header, self._header = self._header, None
+        if header is not None:
+            await _put(header.encode())
+            self._first_turn.set()
 
         async def write(batch: Batch) -> None:
             nonlocal left

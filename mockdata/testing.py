@@ -1,0 +1,103 @@
+"""Sinks to test with: ours are tested with these, and whatever is built on us can be too."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+
+from mockdata.batch import Batch, Record
+from mockdata.plan import VaultPlan
+from mockdata.sinks.base import Writer
+
+__all__ = ["FailingSink", "ListSink", "StallingSink"]
+
+
+class ListSink:
+    """Keeps what it is given, in lists by vault: ``batches``, and ``outcomes``.
+
+    An outcome is None for a vault whose context was left without an exception, or the exception.
+    """
+
+    def __init__(self) -> None:
+        self.batches: dict[str, list[Batch]] = {}
+        self.outcomes: dict[str, list[BaseException | None]] = {}
+
+    def records(self, vault: str) -> list[Record]:
+        """Return the vault's records in the order they came in."""
+        return [record for batch in self.batches[vault] for record in batch]
+
+    def lines(self, vault: str) -> tuple[bytes, bytes]:
+        """Return the vault's data lines and token lines, all batches' in one."""
+        batches = self.batches[vault]
+        return (
+            b"".join(batch.data_lines for batch in batches),
+            b"".join(batch.token_lines for batch in batches),
+        )
+
+    @asynccontextmanager
+    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
+        """Yield a writer that appends to the vault's list."""
+        batches = self.batches.setdefault(vault.name, [])
+        outcomes = self.outcomes.setdefault(vault.name, [])
+
+        async def write(batch: Batch) -> None:
+            batches.append(batch)
+
+        try:
+            yield write
+        except BaseException as error:
+            outcomes.append(error)
+            raise
+        outcomes.append(None)
+
+
+class StallingSink(ListSink):
+    """Takes ``batches_first`` batches, then waits until ``go_on`` is set.
+
+    ``stalled`` is set when the first of the vaults waits.
+    """
+
+    def __init__(self, batches_first: int = 0) -> None:
+        super().__init__()
+        self.go_on = anyio.Event()
+        self.stalled = anyio.Event()
+        self._left = batches_first
+
+    @asynccontextmanager
+    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
+        """Yield a writer that stalls."""
+        async with super().open(vault) as append:
+
+            async def write(batch: Batch) -> None:
+                if not self._left:
+                    self.stalled.set()
+                    await self.go_on.wait()
+                else:
+                    self._left -= 1
+                await append(batch)
+
+            yield write
+
+
+class FailingSink(ListSink):
+    """Takes ``batches_first`` batches, then raises ``error``."""
+
+    def __init__(self, error: Exception, batches_first: int = 0) -> None:
+        super().__init__()
+        self._error = error
+        self._left = batches_first
+
+    @asynccontextmanager
+    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
+        """Yield a writer that fails."""
+        async with super().open(vault) as append:
+
+            async def write(batch: Batch) -> None:
+                if not self._left:
+                    raise self._error
+                self._left -= 1
+                await append(batch)
+
+            yield write

@@ -1,0 +1,56 @@
+"""Fixtures that many tests share, and the two event loops that every async test runs on."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+import uvloop
+
+
+def pytest_asyncio_loop_factories(config, item):
+    """Run each async test on both."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    """Every test ends with the processes and the open files that it began with."""
+    me = psutil.Process()
+    processes, slabs = {p.pid for p in me.children(recursive=True)}, open_slabs()
+    yield
+    left = [p for p in me.children(recursive=True) if p.pid not in processes]
+    assert left == []
+    assert open_slabs() == slabs
+
+
+def open_slabs() -> int:
+    """Return how many files in memory this process holds open or mapped."""
+    files = sum(
+        "mockdata" in os.readlink(f"/proc/self/fd/{name}")
+        for name in os.listdir("/proc/self/fd")
+        if os.path.islink(f"/proc/self/fd/{name}")
+    )
+    maps = Path("/proc/self/maps").read_text().count("memfd:mockdata")
+    return files + maps
+
+
+@pytest.fixture
+def mockdata_command(tmp_path):
+    """Return a function that runs the real command in an empty folder."""
+
+    def run(*arguments, **options):
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-m", "mockdata", *map(str, arguments)],
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            **options,
+        )
+
+    return run

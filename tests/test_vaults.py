@@ -1,0 +1,157 @@
+"""The kernels against the oracle, and the records against the contract."""
+
+import datetime
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mockdata.vaults import VAULTS, Key, kernel
+from mockdata.vaults.census import TABLES
+from mockdata.vaults.census.build import build, buckets, shares
+
+from . import oracle
+
+SEEDS = st.integers(0, 2**64 - 1)
+TIMESTAMPS = st.integers(10**9, 10**10 - 1)
+STREAMS = st.tuples(SEEDS, st.sampled_from([*VAULTS]), st.sampled_from(["value", "token"]))
+
+
+def rendered(key, start, stop, block=10_000):
+    """Return the values and tokens that a kernel renders, ``block`` records at a time."""
+    made = kernel(key, block)
+    data, tokens = bytearray(), bytearray()
+    for first in range(start, stop, block):
+        data_lines, token_lines = made.render(first, min(first + block, stop))
+        assert made.measure(first, min(first + block, stop)) == len(data_lines)
+        data += data_lines
+        tokens += token_lines
+    return data.decode().split("\n")[:-1], tokens.decode().split("\n")[:-1]
+
+
+@given(st.sampled_from([*VAULTS]), SEEDS, TIMESTAMPS, st.integers(0, 2**40), st.integers(1, 40))
+def test_a_kernel_renders_what_the_oracle_does(vault, seed, timestamp, start, count):
+    values, tokens = rendered(Key(vault, seed, timestamp), start, start + count)
+    expected = [oracle.record(vault, seed, timestamp, start + k) for k in range(count)]
+    assert list(zip(values, tokens, strict=True)) == expected
+
+
+@pytest.mark.parametrize("vault", VAULTS)
+@pytest.mark.parametrize("block", [1, 7, 999, 9_999, 10_000])
+def test_the_size_of_a_block_changes_nothing(vault, block):
+    key = Key(vault, 5, 1_700_000_000)
+    assert rendered(key, 0, 2_000, block) == rendered(key, 0, 2_000)
+
+
+@given(st.integers(0, 2**16 - 1), st.integers(0, 2**16 - 1))
+@settings(max_examples=5)
+def test_every_word_of_a_small_domain_comes_once(offset, gamma):
+    words = {oracle.permute(index, offset, gamma | 1, bits=16) for index in range(2**16)}
+    assert len(words) == 2**16
+
+
+@given(STREAMS, st.integers(0, 2**64 - 1))
+def test_the_permutation_has_an_inverse(stream, index):
+    key = oracle.key(*stream)
+    assert oracle.unpermute(oracle.permute(index, *key), *key) == index
+
+
+@given(STREAMS, st.integers(0, 2**40 - 1))
+def test_a_suffix_tells_its_index_to_whom_knows_the_key(stream, index):
+    key = oracle.key(*stream)
+    assert oracle.index_of(oracle.suffix(oracle.permute(index, *key)), *key) == index
+
+
+FORMS = {
+    "name": re.compile(r"[A-Z]+ [A-Z]+ 1700000000_[a-z0-9]{16}"),
+    "id": re.compile(r"[1-9][0-9]{4}-1700000000_[a-z0-9]{16}"),
+    "dob": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}-1700000000_[a-z0-9]{16}"),
+    "ssn": re.compile(r"[0-9]{3}-[0-9]{2}-[0-9]{4}-1700000000_[a-z0-9]{16}"),
+}
+
+
+@pytest.mark.parametrize("vault", VAULTS)
+def test_records_have_the_form_of_the_contract(vault):
+    values, tokens = rendered(Key(vault, 3, 1_700_000_000), 0, 20_000)
+    assert all(FORMS[vault].fullmatch(value) for value in values)
+    form = re.compile(rf"tok_{vault}_1700000000_[a-z0-9]{{16}}")
+    assert all(form.fullmatch(token) for token in tokens)
+    suffixes = {text[-16:] for text in values + tokens}
+    assert len(suffixes) == 40_000
+
+
+def test_dates_are_every_day_of_the_range_and_no_other():
+    values, _ = rendered(Key("dob", 1, 1_700_000_000), 0, 600_000)
+    days = Counter(value[:10] for value in values)
+    first, last = datetime.date(1940, 1, 1), datetime.date(2010, 12, 31)
+    expected = {str(first + datetime.timedelta(k)) for k in range((last - first).days + 1)}
+    assert set(days) == expected
+    assert "1940-02-29" in days
+    assert "1900-02-29" not in days
+
+
+def test_ids_are_every_number_of_the_range_and_no_other():
+    values, _ = rendered(Key("id", 1, 1_700_000_000), 0, 2_000_000)
+    assert {value[:5] for value in values} == {str(n) for n in range(10_000, 100_000)}
+
+
+def test_social_security_numbers_keep_the_rules_and_cover_them():
+    values, _ = rendered(Key("ssn", 1, 1_700_000_000), 0, 300_000)
+    areas, groups, serials = (
+        {value.split("-")[k] for value in values} for k in range(3)
+    )
+    assert areas == {f"{n:03}" for n in range(1, 900) if n != 666}
+    assert groups == {f"{n:02}" for n in range(1, 100)}
+    assert serials == {f"{n:04}" for n in range(1, 10_000)}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_built_tables_give_each_name_its_share(table):
+    _, counts = oracle.names(table)
+    total = sum(counts)
+    for share, count in zip(oracle.exact_shares(table), counts, strict=True):
+        assert abs(share - count * 2**32 / total) < 1
+
+
+def test_the_tables_in_the_package_are_those_of_the_source(tmp_path):
+    build(oracle.CENSUS, tmp_path)
+    built = sorted(tmp_path.iterdir())
+    assert [file.name for file in built] == sorted(f.name for f in oracle.TABLES.glob("*.npy"))
+    for file in built:
+        assert file.read_bytes() == (oracle.TABLES / file.name).read_bytes()
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=60))
+def test_any_counts_make_an_exact_sampler(counts):
+    bits = 6
+    weights = shares(counts)
+    assert sum(weights) == 2**32
+    given_out = [0] * 2**bits
+    for bucket in buckets(weights, bits):
+        threshold, own, alias = bucket >> 32 + bits, bucket >> 16 & 0xFFFF, bucket & 0xFFFF
+        given_out[own] += threshold
+        given_out[alias] += (1 << 32 - bits) - threshold
+    assert given_out == weights + [0] * (2**bits - len(weights))
+
+
+def test_the_commonest_names_are_as_common_as_in_the_census():
+    values, _ = rendered(Key("name", 1, 1_700_000_000), 0, 500_000)
+    firsts = Counter(value.split()[0] for value in values)
+    lasts = Counter(value.split()[1] for value in values)
+    assert firsts["MICHAEL"] / 500_000 == pytest.approx(0.01358, abs=0.0007)
+    assert lasts["SMITH"] / 500_000 == pytest.approx(0.01201, abs=0.0007)
+
+
+def test_names_never_begin_like_a_formula():
+    for table in TABLES:
+        assert all(name.isascii() and name.isalpha() and name.isupper() for name in oracle.names(table)[0])
+
+
+def test_kernels_allocate_nothing_for_a_block():
+    made = kernel(Key("ssn", 1, 1_700_000_000))
+    first, _ = made.render(0, 10_000)
+    second, _ = made.render(10_000, 20_000)
+    assert np.frombuffer(first, np.uint8).ctypes.data == np.frombuffer(second, np.uint8).ctypes.data
