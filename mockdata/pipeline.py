@@ -12,7 +12,7 @@ import functools
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -151,30 +151,38 @@ class BatchStream:
 async def _stream(
     plan: Plan, workers: int, executor: Executor | None
 ) -> AsyncIterator[BatchStream]:
-    send, receive = anyio.create_memory_object_stream[Batch](max_buffer_size=1)
-    batches = BatchStream(plan, receive)
+    with _open_stream() as (send, receive):
+        batches = BatchStream(plan, receive)
 
-    async def feed() -> None:
-        with send:
-            try:
-                await _run(plan, _Sender(send), workers, executor, None)
-            except Exception as error:
-                batches.error = error
+        async def feed() -> None:
+            with send:
+                try:
+                    await _run(plan, _Sender(send), workers, executor, None)
+                except Exception as error:
+                    batches.error = error
 
-    failure: BaseException | None = None
-    with send, receive:
         async with open_tasks() as tasks:
             tasks.start(feed)
             try:
                 yield batches
             except Exception as error:
-                failure = error
+                if batches.records is not None:
+                    _name_records(error, batches.records)
+                raise
             finally:
                 tasks.cancel()
-    if failure is not None:
-        if batches.records is not None:
-            _name_records(failure, batches.records)
-        raise failure
+
+
+@contextmanager
+def _open_stream() -> Iterator[tuple[MemoryObjectSendStream[Any], MemoryObjectReceiveStream[Any]]]:
+    """Make a stream that holds one batch, so up to 10,000 records, and empty it in the end."""
+    send, receive = anyio.create_memory_object_stream[Any](max_buffer_size=1)
+    with send, receive:
+        try:
+            yield send, receive
+        finally:
+            with suppress(anyio.WouldBlock, anyio.EndOfStream):
+                receive.receive_nowait()
 
 
 class _Sender:
@@ -230,8 +238,7 @@ class _Run:
 
 
 async def _run_vault(run: _Run, sink: Sink, vault: VaultPlan) -> None:
-    send, receive = anyio.create_memory_object_stream[Item](max_buffer_size=1)
-    with send, receive:
+    with _open_stream() as (send, receive):
         async with _opened(sink, vault) as target:
             async with open_tasks() as tasks:
                 if isinstance(target, Files):
@@ -239,6 +246,7 @@ async def _run_vault(run: _Run, sink: Sink, vault: VaultPlan) -> None:
                     tasks.start(_produce_files, run, vault, target, send)
                     tasks.start(_consume, run, None, receive)
                 else:
+                    run.meter.add(vault.name, 0, 0, 0)
                     tasks.start(_produce_batches, run, vault, send)
                     tasks.start(_consume, run, target, receive)
             await run.written()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar, TypeVarTuple, Unpack
@@ -28,25 +29,46 @@ class Tasks:
         async def run() -> None:
             try:
                 await function(*args)
-            except anyio.get_cancelled_exc_class():
+            except anyio.get_cancelled_exc_class() as error:
+                _forget(error)
                 raise
             except BaseException as error:
-                self.error = self.error or error
-                self.cancel()
+                self.fail(error)
 
         self._group.start_soon(run)
+
+    def fail(self, error: BaseException) -> None:
+        """Stop every task because of an error, which counts if it is the first."""
+        self.error = self.error or error
+        self.cancel()
 
     def cancel(self) -> None:
         """Stop every task."""
         self._group.cancel_scope.cancel()
 
 
+def _forget(error: BaseException | None) -> None:
+    """Free what the frames of a cancelled task hold, batches above all.
+
+    Such an error and its task refer to each other: else its frames would live until the garbage
+    collector comes by.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
+
+
 @asynccontextmanager
 async def open_tasks() -> AsyncIterator[Tasks]:
-    """Wait for the tasks that are started within, then raise the first error among them."""
+    """Wait for the tasks that are started within, then raise the first error, theirs or one's own."""
     async with anyio.create_task_group() as group:
         tasks = Tasks(group)
-        yield tasks
+        try:
+            yield tasks
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:
+            tasks.fail(error)
     if tasks.error is not None:
         raise tasks.error
 

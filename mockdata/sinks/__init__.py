@@ -18,7 +18,7 @@ AnySink = str | os.PathLike[str] | Callable[[Batch], object] | Sink
 
 def as_sink(sink: AnySink) -> Sink:
     """Return the sink that was meant. Raises PlanError for anything that cannot be one."""
-    if isinstance(sink, str | os.PathLike):
+    if isinstance(sink, str | os.PathLike) and os.fspath(sink):
         from mockdata.sinks.csv import CsvSink
 
         return CsvSink(sink)
@@ -28,4 +28,4 @@ def as_sink(sink: AnySink) -> Sink:
         from mockdata.sinks.callback import CallbackSink
 
         return CallbackSink(sink)
-    raise PlanError("sink", f"{sink!r} is not a folder, a callable or an object with open(vault)")
+    raise PlanError("sink", f"{sink!r} is not the path of a folder, a callable or an object with open(vault)")

@@ -25,21 +25,45 @@ class CsvSink:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self._folder = os.fspath(folder)
+        self._folder = _Folder(os.fspath(folder))
 
     @asynccontextmanager
     async def open(self, vault: VaultPlan) -> AsyncIterator[Files]:
         """Make the two files, with their header lines, for the workers to fill."""
-        pair = _Pair(self._folder, vault)
+        pair = _Pair(self._folder.path, vault)
         try:
+            await anyio.to_thread.run_sync(self._folder.create)
             await anyio.to_thread.run_sync(pair.create)
             yield pair.files
             await anyio.to_thread.run_sync(pair.commit)
+            self._folder.keep()
         except OSError as error:
             error.filename = pair.final_name(error.filename)
             raise
         finally:
             pair.discard()
+            self._folder.discard()
+
+
+class _Folder:
+    """The folder of all vaults: one that a run has made goes with it if the run fails."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._is_new = False
+
+    def create(self) -> None:
+        with suppress(FileExistsError):
+            os.mkdir(self.path)
+            self._is_new = True
+
+    def keep(self) -> None:
+        self._is_new = False
+
+    def discard(self) -> None:
+        if self._is_new:
+            with suppress(OSError):
+                os.rmdir(self.path)
 
 
 class _Pair:
@@ -48,9 +72,6 @@ class _Pair:
     def __init__(self, folder: str, vault: VaultPlan) -> None:
         run = secrets.token_hex(4)
         names = f"{vault.name}_data.csv", f"{vault.name}_tokens.csv"
-        self._folder = folder
-        self._made_folder = False
-        self._committed = False
         self._final = [os.path.join(folder, name) for name in names]
         self._temporary = [os.path.join(folder, f".{name}.{run}.tmp") for name in names]
         columns = vault.vault.data_column, vault.vault.token_column
@@ -63,10 +84,7 @@ class _Pair:
         return Files(data, tokens, len(data_header), len(token_header))
 
     def create(self) -> None:
-        """Make the files under their temporary names, and the folder if it is not there."""
-        with suppress(FileExistsError):
-            os.mkdir(self._folder)
-            self._made_folder = True
+        """Make the files under their temporary names."""
         for final in self._final:
             if os.path.isdir(final):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), final)
@@ -91,16 +109,12 @@ class _Pair:
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(earlier)
-        self._committed = True
 
     def discard(self) -> None:
-        """Remove what is left under a temporary name, and the folder if it came with it."""
+        """Remove what is left under a temporary name."""
         for temporary in self._temporary:
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
-        if self._made_folder and not self._committed:
-            with suppress(OSError):
-                os.rmdir(self._folder)
 
     def final_name(self, name: object) -> object:
         """Return the name that the user knows, for one of the temporary names."""

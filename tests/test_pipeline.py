@@ -1,0 +1,411 @@
+"""The pipeline: order, back-pressure, errors, cancellation, and what is left behind: nothing."""
+
+import asyncio
+import os
+import signal
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from multiprocessing import get_context
+
+import anyio
+import psutil
+import pytest
+
+import mockdata
+from mockdata import workers
+from mockdata.testing import FailingSink, ListSink, StallingSink
+
+RUN = {"seed": 1, "timestamp": 1_700_000_000}
+
+
+def children():
+    return psutil.Process().children(recursive=True)
+
+
+@pytest.fixture(params=["here", "pool"])
+def either(request, monkeypatch):
+    """Run a test with and without processes."""
+    if request.param == "pool":
+        monkeypatch.setattr(workers, "SMALL", 0)
+    return request.param
+
+
+@pytest.fixture
+def pooled(monkeypatch):
+    monkeypatch.setattr(workers, "SMALL", 0)
+
+
+@pytest.mark.parametrize("count", [1, 7, 9_999, 10_000, 10_001, 50_001])
+async def test_every_record_comes_once_and_in_order(either, count):
+    sink = ListSink()
+    report = await mockdata.generate(count, sink=sink, **RUN)
+    for vault, batches in sink.batches.items():
+        starts = [batch.start for batch in batches]
+        assert starts == list(range(0, count, 10_000))
+        assert sum(map(len, batches)) == count
+        assert report.vaults[vault].records == count
+    assert sink.outcomes == {vault: [None] for vault in sink.batches}
+
+
+async def test_a_callback_is_given_each_batch_plain_or_async(either):
+    seen, busy = [], []
+
+    async def load(batch):
+        assert not busy
+        busy.append(1)
+        await anyio.lowlevel.checkpoint()
+        await anyio.lowlevel.checkpoint()
+        busy.clear()
+        seen.append(batch)
+
+    await mockdata.generate(20_001, sink=load, **RUN)
+    assert sum(map(len, seen)) == 4 * 20_001
+    assert {batch.vault for batch in seen} == {"name", "id", "dob", "ssn"}
+    plain = []
+    await mockdata.generate(20_001, sink=plain.append, **RUN)
+    assert sorted(map(repr, plain)) == sorted(map(repr, seen))
+
+
+async def test_a_plain_callback_is_called_on_the_loops_thread():
+    threads = []
+    await mockdata.generate(1, sink=lambda _: threads.append(threading.current_thread()))
+    assert set(threads) == {threading.current_thread()}
+
+
+@pytest.mark.parametrize("first", [0, 1, 3])
+async def test_a_users_exception_comes_as_it_is_with_a_note(either, first):
+    error = LookupError("no such table")
+    sink = FailingSink(error, first)
+    with pytest.raises(LookupError) as caught:
+        await mockdata.generate({"ssn": 40_000}, sink=sink, **RUN)
+    assert caught.value is error
+    start = 10_000 * first
+    assert error.__notes__ == [f"mockdata: at ssn records {start} to {start + 9_999}"]
+    assert sink.outcomes == {"ssn": [error]}
+    assert children() == []
+
+
+async def test_a_users_exception_group_is_left_alone():
+    group = ExceptionGroup("mine", [ValueError()])
+    with pytest.raises(ExceptionGroup) as caught:
+        await mockdata.generate(1, sink=FailingSink(group), **RUN)
+    assert caught.value is group
+
+
+async def test_one_vaults_failure_leaves_every_vault_with_the_exception(pooled):
+    error = RuntimeError("boom")
+    sink = FailingSink(error, 6)
+    with pytest.raises(RuntimeError) as caught:
+        await mockdata.generate(100_000, sink=sink, **RUN)
+    assert caught.value is error
+    assert all(len(outcomes) == 1 and outcomes[0] is not None for outcomes in sink.outcomes.values())
+
+
+async def test_an_exit_in_a_callback_leaves_nothing(pooled):
+    def leave(batch):
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        await mockdata.generate({"ssn": 100_000}, sink=leave)
+    assert children() == []
+
+
+async def test_a_sink_is_closed_when_every_vault_is_written():
+    events = []
+
+    class Recording:
+        @asynccontextmanager
+        async def open(self, vault):
+            async def write(batch):
+                events.append(("write", vault.name))
+
+            yield write
+            events.append(("close", vault.name))
+
+    await mockdata.generate({"name": 1, "id": 50_000, "ssn": 20_000}, sink=Recording())
+    last_write = max(k for k, (what, _) in enumerate(events) if what == "write")
+    assert [what for what, _ in events[last_write + 1 :]] == ["close"] * 3
+
+
+async def test_a_slow_sink_holds_the_workers_back(pooled):
+    sink = StallingSink(2)
+    rendered = []
+
+    async def watch():
+        await sink.stalled.wait()
+        await anyio.sleep(0)
+        me = psutil.Process()
+        idle = 0
+        previous = None
+        while idle < 20:
+            busy = [sum(p.cpu_times()[:2]) for p in me.children()]
+            idle = idle + 1 if busy == previous else 0
+            previous = busy
+            await asyncio.sleep(0.01)
+        rendered.append(workers_open_slabs())
+        sink.go_on.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        await mockdata.generate({"ssn": 2_000_000}, sink=sink, workers=2, **RUN)
+    assert sum(map(len, sink.batches["ssn"])) == 2_000_000
+    assert 0 < rendered[0] <= 5
+
+
+def workers_open_slabs():
+    names = os.listdir("/proc/self/fd")
+    return len({name for name in names if "memfd:mockdata" in (os.readlink(f"/proc/self/fd/{name}") if os.path.islink(f"/proc/self/fd/{name}") else "")}) // 2
+
+
+@pytest.mark.parametrize("batches_first", [0, 1, 7])
+async def test_cancelling_a_run_leaves_nothing(either, batches_first):
+    sink = StallingSink(batches_first)
+
+    async def run():
+        await mockdata.generate({"ssn": 150_000, "id": 150_000}, sink=sink, **RUN)
+
+    task = asyncio.ensure_future(run())
+    await sink.stalled.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert children() == []
+    assert all(isinstance(o[0], asyncio.CancelledError) for o in sink.outcomes.values())
+    assert all(len(o) == 1 for o in sink.outcomes.values())
+
+
+async def test_being_cancelled_again_and_again_does_not_break_the_clean_up(pooled):
+    closing, closed = anyio.Event(), []
+    go_on = anyio.Event()
+
+    class Slow(StallingSink):
+        @asynccontextmanager
+        async def open(self, vault):
+            async with super().open(vault) as write:
+                try:
+                    yield write
+                finally:
+                    closing.set()
+                    await go_on.wait()
+                    closed.append(vault.name)
+
+    sink = Slow()
+    task = asyncio.ensure_future(mockdata.generate({"ssn": 50_000}, sink=sink))
+    await sink.stalled.wait()
+    task.cancel()
+    await closing.wait()
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+    assert not task.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert closed == ["ssn"]
+    assert children() == []
+
+
+async def test_a_timeout_is_a_timeout(either):
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await mockdata.generate({"ssn": 100_000}, sink=StallingSink())
+    assert children() == []
+
+
+async def test_progress_is_told_of_every_vault():
+    seen = []
+    await mockdata.generate({"ssn": 25_000, "id": 5}, sink=lambda _: None, on_progress=seen.append)
+    ssn = [p for p in seen if p.vault == "ssn"]
+    assert [p.records for p in ssn] == [0, 10_000, 20_000, 25_000]
+    assert ssn[-1].total == 25_000
+    assert ssn[-1].bytes == 25_000 * 76
+    assert all(a.seconds <= b.seconds for a, b in zip(ssn, ssn[1:], strict=False))
+
+
+async def test_an_exception_in_on_progress_comes_as_it_is(tmp_path):
+    error = KeyError("x")
+
+    def fail(progress):
+        raise error
+
+    with pytest.raises(KeyError) as caught:
+        await mockdata.generate(10, sink=tmp_path / "out", on_progress=fail)
+    assert caught.value is error
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_report_adds_up():
+    report = await mockdata.generate({"ssn": 1000, "id": 500}, sink=lambda _: None, **RUN)
+    assert (report.seed, report.timestamp) == (1, 1_700_000_000)
+    assert report.records == 1500
+    assert report.vaults["ssn"] == mockdata.VaultReport(1000, 40_000, 36_000)
+    assert report.bytes == 76_000 + 500 * (34 + 35)
+    assert report.records_per_second == pytest.approx(1500 / report.seconds)
+    assert report.peak_memory > 10_000_000
+    as_dict = report.to_dict()
+    assert as_dict["vaults"]["id"] == {"records": 500, "data_bytes": 17_000, "token_bytes": 17_500}
+
+
+# Streams
+
+
+@pytest.mark.parametrize("take", [0, 1, 3])
+async def test_leaving_a_stream_early_leaves_nothing(either, take):
+    async with mockdata.stream(100_000, workers=2) as batches:
+        for _ in range(take):
+            assert len(await anext(batches)) == 10_000
+    assert children() == []
+
+
+async def test_a_stream_that_is_never_entered_starts_nothing():
+    mockdata.stream(1_000_000)
+    assert children() == []
+
+
+async def test_an_exception_in_a_streams_body_comes_as_it_is_with_a_note(pooled):
+    error = ZeroDivisionError("mine")
+    with pytest.raises(ZeroDivisionError) as caught:
+        async with mockdata.stream({"ssn": 100_000}) as batches:
+            async for batch in batches:
+                if batch.start == 20_000:
+                    raise error
+    assert caught.value is error
+    assert error.__notes__ == ["mockdata: at ssn records 20000 to 29999"]
+    assert children() == []
+
+
+async def test_cancelling_a_streams_body_leaves_nothing(pooled):
+    started = anyio.Event()
+
+    async def body():
+        async with mockdata.stream(100_000) as batches:
+            await anext(batches)
+            started.set()
+            await anyio.sleep_forever()
+
+    task = asyncio.ensure_future(body())
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert children() == []
+
+
+async def test_an_exhausted_stream_stays_exhausted():
+    async with mockdata.stream({"id": 1}) as batches:
+        assert len([batch async for batch in batches]) == 1
+        assert [batch async for batch in batches] == []
+
+
+async def test_a_worker_error_comes_where_the_next_batch_would_be():
+    with ThreadPoolExecutor(1) as executor:
+        async with mockdata.stream({"ssn": 1_000_000}, executor=executor) as batches:
+            await anext(batches)
+            executor.shutdown(wait=False)
+            with pytest.raises(mockdata.WorkerError, match="ssn records"):
+                async for _ in batches:
+                    pass
+
+
+# Executors and workers
+
+
+@pytest.mark.parametrize("make", [
+    lambda: ThreadPoolExecutor(2),
+    lambda: ProcessPoolExecutor(2, get_context("fork")),
+    lambda: ProcessPoolExecutor(1, get_context("forkserver")),
+])
+async def test_an_executor_of_ones_own_is_used_and_left_running(make, tmp_path):
+    me = psutil.Process()
+    before = {p.pid for p in me.children(recursive=True)}
+    with make() as executor:
+        sink = ListSink()
+        await mockdata.generate(30_000, sink=sink, executor=executor, **RUN)
+        await mockdata.generate(30_000, sink=tmp_path / "out", executor=executor, **RUN)
+        assert executor.submit(os.getpid).result()
+    expected = ListSink()
+    await mockdata.generate(30_000, sink=expected, **RUN)
+    for vault in expected.batches:
+        assert sink.lines(vault) == expected.lines(vault)
+    from multiprocessing import forkserver, resource_tracker
+    forkserver._forkserver._stop()
+    resource_tracker._resource_tracker._stop()
+    assert {p.pid for p in me.children(recursive=True)} == before
+
+
+async def test_an_executor_that_is_shut_down_is_a_worker_error():
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    with pytest.raises(mockdata.WorkerError) as caught:
+        await mockdata.generate({"id": 5}, sink=print, executor=executor)
+    assert (caught.value.vault, caught.value.start, caught.value.stop) == ("id", 0, 5)
+
+
+async def test_a_killed_worker_is_replaced_and_the_records_are_the_same(pooled, tmp_path):
+    killed = []
+
+    def kill(progress):
+        victims = [child for child in children() if child.pid not in killed]
+        if len(killed) < 3 and victims and progress.records:
+            victims[0].send_signal(signal.SIGKILL)
+            killed.append(victims[0].pid)
+
+    for sink in (tmp_path / "out", (kept := ListSink())):
+        killed.clear()
+        await mockdata.generate({"ssn": 2_000_000, "name": 1_000_000}, sink=sink, workers=2, on_progress=kill, **RUN)
+        assert len(set(killed)) == 3
+    for vault in kept.batches:
+        data, tokens = kept.lines(vault)
+        assert (tmp_path / "out" / f"{vault}_data.csv").read_bytes().partition(b"\n")[2] == data
+        assert (tmp_path / "out" / f"{vault}_tokens.csv").read_bytes().partition(b"\n")[2] == tokens
+    sound = ListSink()
+    await mockdata.generate({"ssn": 2_000_000, "name": 1_000_000}, sink=sound, workers=2, **RUN)
+    assert sound.lines("ssn") == kept.lines("ssn")
+    assert sound.lines("name") == kept.lines("name")
+
+
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def test_workers_that_always_die_are_reported_after_some_tries(pooled, monkeypatch):
+    monkeypatch.setattr("mockdata.pipeline.render", die)
+    with pytest.raises(mockdata.WorkerError) as caught:
+        await mockdata.generate({"dob": 100_000}, sink=print, workers=2)
+    assert caught.value.vault == "dob"
+    assert caught.value.start % 10_000 == 0
+    assert "dob records" in str(caught.value)
+    assert children() == []
+
+
+async def test_small_runs_start_no_process(monkeypatch):
+    seen = []
+    await mockdata.generate(1000, sink=lambda _: seen.extend(children()), workers=2)
+    assert seen == []
+
+
+async def test_ten_runs_at_once_and_one_inside_another(pooled):
+    inner = ListSink()
+
+    async def nested(batch):
+        if batch.start == 0:
+            await mockdata.generate({"id": 100}, sink=inner, **RUN)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(10):
+            group.start_soon(lambda: mockdata.generate({"ssn": 20_000}, sink=nested, workers=1))
+    assert [len(batch) for batch in inner.batches["id"]] == [100] * 10
+
+
+async def test_generate_sync_says_what_to_do_where_a_loop_runs():
+    with pytest.raises(RuntimeError, match=r"await generate\(\)"):
+        mockdata.generate_sync(1)
+
+
+def test_generate_sync_in_a_thread(pooled):
+    reports = []
+    thread = threading.Thread(target=lambda: reports.append(mockdata.generate_sync({"id": 5}, sink=lambda _: None)))
+    thread.start()
+    thread.join()
+    assert reports[0].records == 5
