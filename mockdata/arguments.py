@@ -67,6 +67,8 @@ def parse(arguments: Sequence[str]) -> Options:
     part = tuple(_number(number) for number in given.part.split("/"))
     Plan.of(counts, given.seed, given.timestamp, part)  # type: ignore[arg-type]
     checked_workers(given.workers)
+    if not given.output:
+        raise PlanError("output", "'' is not the path of a folder")
     if given.format is not None and given.format not in FORMATS:
         raise PlanError("format", f"{given.format!r} is not one of " + ", ".join(FORMATS))
     if given.format == "jsonl" and given.sink != "stdout":

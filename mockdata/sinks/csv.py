@@ -113,7 +113,7 @@ class _Pair:
     def discard(self) -> None:
         """Remove what is left under a temporary name."""
         for temporary in self._temporary:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 os.unlink(temporary)
 
     def final_name(self, name: object) -> object:

@@ -1,0 +1,278 @@
+"""The real command, in real processes."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+VAULTS = ["name", "id", "dob", "ssn"]
+COMMAND = [sys.executable, "-m", "mockdata"]
+
+
+def files(folder):
+    return sorted(file.name for file in folder.iterdir())
+
+
+@pytest.mark.parametrize("count", ["1", "7", "9999", "10001", "1k", "1_000"])
+def test_every_vault(mockdata_command, tmp_path, count):
+    done = mockdata_command(count)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    number = {"1k": 1000, "1_000": 1000}.get(count) or int(count)
+    assert files(tmp_path / "data") == sorted(f"{v}_{k}.csv" for v in VAULTS for k in ("data", "tokens"))
+    for file in (tmp_path / "data").iterdir():
+        assert file.read_bytes().count(b"\n") == number + 1
+
+
+def test_some_vaults_in_any_case(mockdata_command, tmp_path):
+    assert mockdata_command("NAME=5", "-q", "Ssn=3", "-o", "out").returncode == 0
+    assert files(tmp_path / "out") == ["name_data.csv", "name_tokens.csv", "ssn_data.csv", "ssn_tokens.csv"]
+
+
+def test_without_arguments_it_says_how_it_is_used(mockdata_command, tmp_path):
+    done = mockdata_command()
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: mockdata")
+    assert done.stderr == ""
+    assert done.stdout == mockdata_command("--help").stdout
+    assert files(tmp_path) == []
+
+
+def test_version(mockdata_command):
+    assert re.fullmatch(r"mockdata \d+\.\d+\.\d+\n", mockdata_command("-V").stdout)
+
+
+WRONG = [
+    (["-q"], "count"),
+    (["0"], "'0'"),
+    (["-5"], "-5"),
+    (["ten"], "'ten'"),
+    (["1.5k"], "1.5k"),
+    (["1__0"], "1__0"),
+    (["٣"], "٣"),
+    (["1099511627777"], "1099511627776"),
+    (["1099512M"], "1099511627776"),
+    (["9" * 5000], "1099511627776"),
+    (["nome=5"], "name, id, dob, ssn"),
+    (["name=5", "NAME=6"], "twice"),
+    (["name="], "'name='"),
+    (["5", "6"], "'6'"),
+    (["5", "name=6"], "do not go together"),
+    (["name=6", "5"], "do not go together"),
+    (["5", "--part", "3/2"], "part"),
+    (["5", "--part", "0/2"], "part"),
+    (["5", "--part", "x"], "part"),
+    (["5", "-w", "0"], "workers"),
+    (["5", "-w", "two"], "workers"),
+    (["5", "--timestamp", "170000000"], "ten digits"),
+    (["5", "--timestamp", "17000000000"], "ten digits"),
+    (["5", "--seed", "-1"], "seed"),
+    (["5", "--seed", str(2**64)], "seed"),
+    (["5", "--seed"], "--seed"),
+    (["5", "-s", "nowhere"], "nowhere"),
+    (["5", "-s", "no.such.module:f"], "no.such.module"),
+    (["5", "-s", "os:no_such_name"], "no_such_name"),
+    (["5", "-s", "os:sep"], "neither a callable nor a sink"),
+    (["5", "-s", "broken:f"], "does not load"),
+    (["5", "-s", "stdout", "-f", "xml"], "csv, jsonl"),
+    (["5", "-f", "jsonl"], "stdout"),
+    (["5", "--frobnicate"], "--frobnicate"),
+    (["5", "-o", ""], "folder"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "named"), WRONG, ids=[" ".join(a)[:40] for a, _ in WRONG])
+def test_wrong_use_is_one_line_and_writes_nothing(mockdata_command, tmp_path, arguments, named):
+    (tmp_path / "broken.py").write_text("import sys\n1 / 0\n")
+    done = mockdata_command(*arguments, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("mockdata: ")
+    assert named in done.stderr
+    assert files(tmp_path) == ["broken.py"]
+
+
+def test_the_same_seed_and_timestamp_the_same_files(mockdata_command, tmp_path):
+    run = ["300k", "--seed", "5", "--timestamp", "1700000000", "-q"]
+    for number, workers in enumerate((1, 2, 8)):
+        assert mockdata_command(*run, "-w", workers, "-o", f"run{number}").returncode == 0
+    first, *others = ({f.name: f.read_bytes() for f in (tmp_path / f"run{k}").iterdir()} for k in range(3))
+    assert all(other == first for other in others)
+    parts = {name: b"" for name in first}
+    for number in (1, 2, 3):
+        assert mockdata_command(*run, "--part", f"{number}/3", "-o", f"part{number}").returncode == 0
+        for name in parts:
+            header, _, lines = (tmp_path / f"part{number}" / name).read_bytes().partition(b"\n")
+            parts[name] = (parts[name] or header + b"\n") + lines
+    assert parts == first
+
+
+def test_json_report(mockdata_command):
+    done = mockdata_command("ssn=5", "--json", "--seed", "9")
+    report = json.loads(done.stdout)
+    assert done.stderr == ""
+    assert set(report) == {
+        "seed", "timestamp", "records", "bytes", "seconds", "records_per_second", "peak_memory", "vaults",
+    }  # fmt: skip
+    assert report["seed"] == 9
+    assert report["vaults"] == {"ssn": {"records": 5, "data_bytes": 204, "token_bytes": 190}}
+
+
+def test_json_report_beside_rows_on_stdout(mockdata_command):
+    done = mockdata_command("ssn=5", "--json", "-q", "-s", "stdout")
+    assert done.stdout.count("\n") == 6
+    assert json.loads(done.stderr)["records"] == 5
+
+
+def test_summary_says_how_to_repeat_the_run(mockdata_command, tmp_path):
+    done = mockdata_command("20")
+    assert done.stdout == ""
+    again = re.search(r"--seed (\d+) --timestamp (\d+)", done.stderr)
+    assert "80 records" in done.stderr
+    mockdata_command("20", "--seed", again[1], "--timestamp", again[2], "-q", "-o", "again")
+    assert (tmp_path / "again/id_data.csv").read_bytes() == (tmp_path / "data/id_data.csv").read_bytes()
+
+
+def test_quiet_is_quiet(mockdata_command):
+    done = mockdata_command("5", "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_rows_on_stdout(mockdata_command, tmp_path):
+    run = ["name=3", "ssn=10001", "-s", "stdout", "-q", "--seed", "1", "--timestamp", "1700000000"]
+    rows = mockdata_command(*run).stdout.split("\n")
+    assert rows[0] == "vault,value,token"
+    assert rows[-1] == ""
+    assert [row.split(",")[0] for row in rows[1:-1]] == ["name"] * 3 + ["ssn"] * 10_001
+    objects = [json.loads(row) for row in mockdata_command(*run, "-f", "jsonl").stdout.splitlines()]
+    assert [",".join(o.values()) for o in objects] == rows[1:-1]
+    assert [*objects[0]] == ["vault", "value", "token"]
+    assert files(tmp_path) == []
+
+
+def test_a_callable_of_the_users(mockdata_command, tmp_path):
+    (tmp_path / "loader.py").write_text(
+        "seen = []\n"
+        "async def insert(batch):\n    print(batch.vault, batch.start, len(batch))\n"
+        "def fail(batch):\n    raise LookupError('no table')\n"
+    )
+    done = mockdata_command("ssn=10001", "-s", "loader:insert", "-q")
+    assert done.stdout == "ssn 0 10000\nssn 10000 1\n"
+    done = mockdata_command("ssn=10001", "-s", "loader:fail", "-q")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    for text in ("LookupError", "no table", "loader.py, line 5", "ssn records 0 to 9999"):
+        assert text in done.stderr
+
+
+def test_a_failed_run_is_one_line(mockdata_command, tmp_path):
+    (tmp_path / "data").write_text("in the way")
+    done = mockdata_command("5")
+    assert done.returncode == 1
+    assert done.stderr == "mockdata: data/name_data.csv: Not a directory\n"
+
+
+@pytest.mark.parametrize("count", ["1000", "5M"])
+def test_a_pipe_that_closes_ends_the_run_quietly(tmp_path, count):
+    run = subprocess.Popen([*COMMAND, count, "-s", "stdout"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert run.stdout.readline() == b"vault,value,token\n"
+    run.stdout.close()
+    errors = run.stderr.read()
+    run.stderr.close()
+    code = run.wait(30)
+    assert errors == b"" or count == "1000"
+    assert code == (141 if count == "5M" else code)
+    assert code in (0, 141)
+
+
+@pytest.mark.parametrize("sink", ["csv", "stdout"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_and_leaves_nothing(tmp_path, sink, number):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "id_data.csv").write_text("earlier")
+    run = subprocess.Popen([*COMMAND, "100M", "-s", sink], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = psutil.Process(run.pid)
+    while len(process.children()) < 2:
+        assert run.poll() is None
+    workers = process.children()
+    run.send_signal(number)
+    began = time.monotonic()
+    assert run.wait(20) == 128 + number
+    assert time.monotonic() - began < 10
+    assert run.stderr.read() == b""
+    run.stdout.close()
+    run.stderr.close()
+    assert not any(worker.is_running() for worker in workers)
+    assert files(tmp_path / "data") == ["id_data.csv"]
+    assert (tmp_path / "data" / "id_data.csv").read_text() == "earlier"
+
+
+def test_a_signal_while_nobody_reads_stdout(tmp_path):
+    run = subprocess.Popen([*COMMAND, "5M", "-s", "stdout"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = psutil.Process(run.pid)
+    while len(process.children()) < 2:
+        assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    assert run.wait(20) == 130
+    run.stdout.close()
+    assert run.stderr.read() == b""
+    run.stderr.close()
+
+
+def test_workers_leave_when_their_parent_is_killed(tmp_path):
+    run = subprocess.Popen([*COMMAND, "100M", "-q"], cwd=tmp_path)
+    process = psutil.Process(run.pid)
+    while len(process.children()) < 2:
+        assert run.poll() is None
+    workers = process.children()
+    run.kill()
+    run.wait()
+    gone, alive = psutil.wait_procs(workers, timeout=10)
+    assert alive == []
+
+
+def on_terminal(arguments, folder):
+    """Run the command with a terminal for standard error; return what it shows."""
+    main, side = pty.openpty()
+    run = subprocess.Popen([*COMMAND, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=side,
+                           env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "120"})
+    os.close(side)
+    shown = b""
+    while True:
+        select.select([main], [], [], 60)
+        try:
+            shown += os.read(main, 65536)
+        except OSError:  # the other side is closed
+            break
+    os.close(main)
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 0
+    return shown.decode(), output.decode()
+
+
+def test_progress_on_a_terminal(tmp_path):
+    shown, output = on_terminal(["1M"], tmp_path)
+    assert output == ""
+    for text in (*VAULTS, "100%", "1,000,000/1,000,000", "rec/s", "━"):
+        assert text in shown
+    quiet, _ = on_terminal(["1000", "-q"], tmp_path)
+    assert quiet == ""
+    plain, _ = on_terminal(["1000", "--no-progress"], tmp_path)
+    assert "━" not in plain
+    assert "4,000 records" in plain
+
+
+def test_the_console_script_is_the_same(tmp_path, mockdata_command):
+    from importlib.metadata import entry_points
+
+    (script,) = entry_points(group="console_scripts", name="mockdata")
+    assert script.value == "mockdata.cli:main"

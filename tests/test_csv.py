@@ -1,0 +1,156 @@
+"""CSV files: complete or absent, data and tokens together."""
+
+import asyncio
+import errno
+import os
+import stat
+
+import pytest
+
+import mockdata
+from mockdata import workers
+from mockdata.plan import Plan
+from mockdata.sinks.csv import CsvSink
+
+RUN = {"seed": 1, "timestamp": 1_700_000_000}
+FILES = {f"{vault}_{kind}.csv" for vault in ("name", "id", "dob", "ssn") for kind in ("data", "tokens")}
+
+
+@pytest.fixture(params=["here", "pool"])
+def either(request, monkeypatch):
+    if request.param == "pool":
+        monkeypatch.setattr(workers, "SMALL", 0)
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """A folder with the files of an earlier run; calling it says whether they are as they were."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in FILES:
+        (folder / name).write_text(f"earlier {name}\n")
+
+    def unchanged():
+        return {f.name: f.read_text() for f in folder.iterdir()} == {n: f"earlier {n}\n" for n in FILES}
+
+    return folder, unchanged
+
+
+@pytest.mark.parametrize("count", [1, 7, 9_999, 10_001])
+async def test_a_run_leaves_the_files_and_nothing_else(either, tmp_path, count):
+    report = await mockdata.generate(count, sink=tmp_path / "out", **RUN)
+    assert {file.name for file in (tmp_path / "out").iterdir()} == FILES
+    for name, vault in report.vaults.items():
+        data = (tmp_path / "out" / f"{name}_data.csv").read_bytes()
+        tokens = (tmp_path / "out" / f"{name}_tokens.csv").read_bytes()
+        assert data.count(b"\n") == tokens.count(b"\n") == count + 1
+        assert data.endswith(b"\n")
+        assert b"\r" not in data + tokens
+        assert b'"' not in data + tokens
+        assert (len(data), len(tokens)) == (vault.data_bytes, vault.token_bytes)
+
+
+async def test_earlier_files_are_replaced_and_those_of_other_vaults_left_alone(earlier):
+    folder, _ = earlier
+    await mockdata.generate({"ssn": 5, "id": 5}, sink=folder)
+    assert {file.name for file in folder.iterdir()} == FILES
+    for file in folder.iterdir():
+        made = file.name.split("_")[0] in {"ssn", "id"}
+        assert file.read_text().startswith("earlier") != made
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x")
+
+
+@pytest.mark.parametrize("failing", ["render", "measure"])
+async def test_a_failed_run_leaves_earlier_files_as_they_were(either, earlier, monkeypatch, failing):
+    folder, unchanged = earlier
+    monkeypatch.setattr(f"mockdata.pipeline.{failing}", full)
+    with pytest.raises(OSError) as caught:
+        await mockdata.generate(30_000, sink=folder)
+    assert caught.value.errno == errno.ENOSPC
+    assert unchanged()
+
+
+async def test_a_cancelled_run_leaves_earlier_files_as_they_were(either, earlier):
+    folder, unchanged = earlier
+    reached = asyncio.Event()
+
+    def watch(progress):
+        if progress.records:
+            reached.set()
+
+    task = asyncio.ensure_future(mockdata.generate(199_000, sink=folder, on_progress=watch))
+    await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert unchanged()
+
+
+async def test_one_vaults_trouble_keeps_every_vault_from_being_renamed(earlier):
+    folder, _ = earlier
+    (folder / "ssn_tokens.csv").unlink()
+    (folder / "ssn_tokens.csv").mkdir()
+    with pytest.raises(IsADirectoryError) as caught:
+        await mockdata.generate(100, sink=folder)
+    assert caught.value.filename == str(folder / "ssn_tokens.csv")
+    assert (folder / "id_data.csv").read_text().startswith("earlier")
+    assert {file.name for file in folder.iterdir()} == FILES
+
+
+async def test_data_and_tokens_are_renamed_together_or_not_at_all(earlier):
+    folder, unchanged = earlier
+    vault = Plan.of({"ssn": 5}).vaults[0]
+    for existed in (True, False):
+        if not existed:
+            (folder / "ssn_data.csv").unlink()
+        with pytest.raises(FileNotFoundError):
+            async with CsvSink(folder).open(vault) as files:
+                os.unlink(files.tokens)
+        assert unchanged() == existed
+    assert not (folder / "ssn_data.csv").exists()
+    assert len(list(folder.iterdir())) == 7
+
+
+@pytest.mark.parametrize("folder", ["missing/data", "file/data", "file"])
+async def test_a_folder_that_cannot_be_is_an_os_error_with_its_name(tmp_path, folder):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OSError) as caught:
+        await mockdata.generate(1, sink=tmp_path / folder)
+    assert str(tmp_path / folder) in str(caught.value.filename)
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+async def test_a_new_folder_goes_with_a_run_that_fails(tmp_path):
+    def fail(_):
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await mockdata.generate(10, sink=tmp_path / "new", on_progress=fail)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_files_have_the_users_permissions(tmp_path):
+    before = os.umask(0o027)
+    try:
+        await mockdata.generate({"id": 1}, sink=tmp_path / "out")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "out" / "id_data.csv").stat().st_mode) == 0o640
+
+
+async def test_a_link_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "elsewhere").write_text("mine")
+    (tmp_path / "out" / "id_data.csv").symlink_to(tmp_path / "elsewhere")
+    await mockdata.generate({"id": 1}, sink=tmp_path / "out")
+    assert (tmp_path / "elsewhere").read_text() == "mine"
+    assert not (tmp_path / "out" / "id_data.csv").is_symlink()
+
+
+async def test_a_part_with_no_records_is_two_header_lines(tmp_path):
+    await mockdata.generate({"id": 1}, part=(1, 2), sink=tmp_path / "out")
+    assert (tmp_path / "out" / "id_data.csv").read_text() == "id\n"
+    assert (tmp_path / "out" / "id_tokens.csv").read_text() == "id_token\n"

@@ -1,0 +1,215 @@
+"""The documentation is true: its code runs, prints what it says, and its links lead somewhere."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mockdata
+import mockdata.testing
+from mockdata.arguments import help_text
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+OPTION = re.compile(r"(?<![\w-])-{1,2}[A-Za-z][a-z-]*")
+RECORD = re.compile(r"(?:tok_[a-z]+_|[0-9][0-9-]+-|[A-Z]+ [A-Z]+ )1700000000_[a-z2-7]{16}")
+
+TO_BE_WRITTEN = {"docs/performance.md"}
+
+INSTALL = "python3 -m venv .venv && .venv/bin/python -m pip install"
+RUN_COMMAND = f"{INSTALL} . && .venv/bin/python -m mockdata 1000"
+TEST_COMMAND = f"{INSTALL} nox && .venv/bin/nox"
+
+
+def read(document):
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def blocks(document, language):
+    return [text for name, text in FENCED.findall(read(document)) if name == language]
+
+
+def run(*words, cwd, merged=False):
+    """Run Python in a folder as a process of its own, with every warning an error."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", *map(str, words)],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+
+
+def succeeded(*words, cwd):
+    """Run Python, expect it to have no trouble, and return what it printed."""
+    process = run(*words, cwd=cwd)
+    assert (process.returncode, process.stderr) == (0, ""), process.stderr
+    return process.stdout
+
+
+def only_python(document):
+    """Return the document's Python blocks, on the lines where they stand in it."""
+    text = read(document)
+    kept = [""] * len(text.splitlines())
+    for block in FENCED.finditer(text):
+        if block[1] == "python":
+            first = text.count("\n", 0, block.start(2))
+            lines = block[2].splitlines()
+            kept[first : first + len(lines)] = lines
+    return "\n".join(kept)
+
+
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if blocks(name, "python")])
+def test_python_blocks_run_and_print_what_they_say(document, tmp_path):
+    script, empty = tmp_path / f"{Path(document).stem}.py", tmp_path / "empty"
+    script.write_text(only_python(document), encoding="utf-8")
+    empty.mkdir()
+    assert succeeded(script, cwd=empty) == "".join(blocks(document, "output"))
+
+
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if blocks(name, "console")])
+def test_commands_print_what_they_say(document, tmp_path):
+    for session in blocks(document, "console"):
+        printed = ""
+        for line in session.splitlines():
+            if line.startswith("$ mockdata "):
+                words = shlex.split(line.removeprefix("$ mockdata "))
+                process = run("-m", "mockdata", *words, cwd=tmp_path, merged=True)
+                printed += f"{line}\n{process.stdout}"
+        assert printed == session
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_records_shown_are_records_that_are_made(document):
+    made = set()
+    mockdata.generate_sync(
+        100,
+        sink=lambda batch: made.update(batch.values, batch.tokens),
+        seed=7,
+        timestamp=1_700_000_000,
+    )
+    assert set(RECORD.findall(read(document))) <= made
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md"])
+def test_links_lead_to_files_that_exist(document):
+    folder = (ROOT / document).parent
+    for link in LINK.findall(read(document)):
+        target, _, heading = link.partition("#")
+        if target.startswith("https://"):
+            continue
+        path = (folder / target).resolve() if target else ROOT / document
+        if path.relative_to(ROOT).as_posix() in TO_BE_WRITTEN and not path.exists():
+            continue
+        assert path.exists(), link
+        if heading:
+            assert heading in headings(path), link
+
+
+def headings(path):
+    """Return the names that a page's headings are linked by."""
+    titles = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
+def test_readme_has_two_commands_for_a_fresh_machine():
+    assert blocks("README.md", "sh") == [f"{RUN_COMMAND}\n", f"{TEST_COMMAND}\n"]
+
+
+def test_continuous_integration_runs_the_command_of_the_readme():
+    assert TEST_COMMAND in read(".ci/run").splitlines()
+
+
+def test_command_page_shows_the_help():
+    _, _, page = read("docs/command.md").partition("\n## Help\n")
+    shown = FENCED.search(page)[2]
+    assert set(OPTION.findall(shown)) == set(OPTION.findall(help_text()))
+    if sys.version_info >= (3, 13):  # before, argparse wrote "-o DIR, --output DIR"
+        assert shown.split() == help_text().split()
+
+
+def test_command_page_explains_every_option():
+    _, _, page = read("docs/command.md").partition("\n## Options\n")
+    table = "".join(line for line in page.splitlines() if line.startswith("| `-"))
+    for option in OPTION.findall(help_text()):
+        assert f"`{option}`" in table or f"`{option} " in table
+
+
+def test_command_page_shows_a_report_with_all_that_is_in_one():
+    (shown,) = map(json.loads, blocks("docs/command.md", "json"))
+    report = mockdata.generate_sync(
+        {name: vault["records"] for name, vault in shown["vaults"].items()},
+        sink=lambda batch: None,
+    ).to_dict()
+    assert list(shown) == list(report)
+    assert {name: list(vault) for name, vault in shown["vaults"].items()} == {
+        name: list(vault) for name, vault in report["vaults"].items()
+    }
+
+
+@pytest.mark.parametrize("name", [*mockdata.__all__, *mockdata.testing.__all__])
+def test_library_page_names_every_public_name(name):
+    assert re.search(rf"`{name}\b|\b{name}\(|\.{name}\b", read("docs/library.md"))
+
+
+def test_changelog_has_the_version():
+    assert f"## [{mockdata.__version__}] - " in read("CHANGELOG.md")
+
+
+@pytest.fixture
+def examples(tmp_path):
+    """Return a copy of the examples, so that what they write is not left in the source."""
+    return shutil.copytree(
+        EXAMPLES, tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__")
+    )
+
+
+@pytest.mark.parametrize(
+    "script", sorted(path.name for path in EXAMPLES.glob("*.py") if "test_" not in path.name)
+)
+def test_example_runs_as_a_script(script, examples):
+    assert "records" in succeeded(script, cwd=examples)
+
+
+def test_example_of_a_test_harness_passes():
+    words = ("-m", "pytest", EXAMPLES / "test_harness.py", "-p", "no:cacheprovider")
+    assert "3 passed" in succeeded(*words, cwd=ROOT)
+
+
+def test_example_of_a_sink_works_in_the_command(examples):
+    succeeded("-m", "mockdata", 10, "-q", "-s", "sink_of_ones_own:sink", cwd=examples)
+    files = sorted((examples / "records").iterdir())
+    assert [file.name for file in files] == ["dob.jsonl", "id.jsonl", "name.jsonl", "ssn.jsonl"]
+    for file in files:
+        rows = [json.loads(line) for line in file.read_text().splitlines()]
+        assert len({row["value"] for row in rows}) == 10
+        assert all(row["token"].startswith(f"tok_{file.stem}_") for row in rows)
+
+
+def test_example_of_a_sink_leaves_nothing_of_a_run_that_fails(examples):
+    failing = (
+        "import mockdata, sink_of_ones_own as example\n"
+        "def fail(progress):\n"
+        "    if progress.records: raise ZeroDivisionError\n"
+        "mockdata.generate_sync(10, sink=example.sink, on_progress=fail)\n"
+    )
+    process = run("-c", failing, cwd=examples)
+    assert process.returncode == 1
+    assert process.stderr.endswith("ZeroDivisionError\n")
+    assert list((examples / "records").iterdir()) == []
