@@ -19,12 +19,13 @@ VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 def interpreters() -> list[str]:
     """Return the oldest and the newest supported Python that this machine has and can start."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = {"%d.%d" % sys.version_info[:2]: sys.executable}
+    found = {".".join(map(str, sys.version_info[:2])): sys.executable}
     for version in VERSIONS:
         named = shutil.which(f"python{version}")
         installed = sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"))
         for candidate in [*([named] if named else []), *map(str, installed)]:
-            works = subprocess.run([candidate, "-c", "import venv, ensurepip"], capture_output=True)
+            command = [candidate, "-c", "import venv, ensurepip"]
+            works = subprocess.run(command, capture_output=True, check=False)
             if works.returncode == 0:
                 found.setdefault(version, candidate)
     newest_last = [found[version] for version in VERSIONS if version in found]
@@ -39,6 +40,13 @@ def tests(session: nox.Session) -> None:
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Run the tests that take minutes: twenty million records without a repeat, and their like."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "-m", "slow", *session.posargs)
 
 
 @nox.session

@@ -9,15 +9,13 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from mockdata import __version__
 from mockdata.errors import PlanError
 from mockdata.plan import MAX_COUNT, Plan, checked_workers
+from mockdata.sinks import AnySink, as_sink
 from mockdata.vaults import VAULTS
-
-if TYPE_CHECKING:
-    from mockdata.sinks import AnySink
 
 __all__ = ["Options", "help_text", "load_sink", "parse"]
 
@@ -197,10 +195,10 @@ def load_sink(options: Options) -> AnySink:
     if found := tuple(entry_points(group=SINKS, name=name)):
         try:
             make = found[0].load()
-            made: AnySink = make(argument) if colon else make()
+            made = make(argument) if colon else make()
         except Exception as error:
             raise _not_loaded(options.sink, error) from error
-        return made
+        return _checked(options.sink, made)
     if not (name and argument):
         raise PlanError(
             "sink", f"{options.sink!r} is not csv, stdout, MODULE:CALLABLE or installed"
@@ -213,10 +211,13 @@ def load_sink(options: Options) -> AnySink:
             found_object = getattr(found_object, attribute)
     except Exception as error:
         raise _not_loaded(options.sink, error) from error
-    if not callable(found_object) and not callable(getattr(found_object, "open", None)):
-        raise PlanError("sink", f"{options.sink!r} is neither a callable nor a sink")
-    loaded: AnySink = found_object
-    return loaded
+    return _checked(options.sink, found_object)
+
+
+def _checked(name: str, found: Any) -> AnySink:
+    if isinstance(found, type) or not (callable(found) or callable(getattr(found, "open", None))):
+        raise PlanError("sink", f"{name!r} is neither a callable nor a sink")
+    return as_sink(found)
 
 
 def _not_loaded(sink: str, error: Exception) -> PlanError:

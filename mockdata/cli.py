@@ -28,6 +28,7 @@ BY_SIGNAL: Final = 128
 """A shell adds the signal's number to this for the exit code of a process that a signal ended."""
 
 SIGPIPE: Final = 13
+PACKAGE: Final = os.path.dirname(__file__)
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -143,7 +144,13 @@ def _described(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, MockDataError | OSError):
         return text
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f"{os.path.basename(frames[-1].filename)}, line {frames[-1].lineno}" if frames else ""
+    where = _raised_at(traceback.extract_tb(error.__traceback__))
     notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
     return f"{type(error).__name__} in {where}: {text}{notes}"
+
+
+def _raised_at(frames: Sequence[traceback.FrameSummary]) -> str:
+    """Return the place in the user's code: the first one beyond the last one in ours."""
+    ours = [k for k, frame in enumerate(frames) if frame.filename.startswith(PACKAGE)]
+    frame = frames[min(ours[-1] + 1, len(frames) - 1)]
+    return f"{os.path.basename(frame.filename)}, line {frame.lineno}"

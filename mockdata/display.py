@@ -46,8 +46,8 @@ def live_progress() -> Iterator[Callable[[Progress], None]]:
             tasks[progress.vault],
             completed=progress.records,
             counts=f"{progress.records:,}/{progress.total:,}",
-            rate=f"{_scaled(rate)} rec/s",
-            size=f"{_scaled(progress.bytes)}B",
+            rate=_scaled(rate, "rec/s"),
+            size=_scaled(progress.bytes, "B"),
         )
         if progress.seconds - shown >= REFRESH or progress.records == progress.total:
             shown = progress.seconds
@@ -67,25 +67,25 @@ def summary(report: Report, folder: str | None) -> str:
             sizes = "values", vault.data_bytes, "tokens", vault.token_bytes
         data, data_bytes, tokens, token_bytes = sizes
         lines.append(
-            f"{line}   {data} {_scaled(data_bytes):>6}B   {tokens} {_scaled(token_bytes):>6}B"
+            f"{line}   {data} {_scaled(data_bytes, 'B'):>7}   {tokens} {_scaled(token_bytes, 'B'):>7}"
         )
     where = f" in {folder}" if folder is not None else ""
     lines.append(
-        f"{report.records:,} records, {_scaled(report.bytes)}B{where}, in {report.seconds:.2f} s: "
-        f"{_scaled(report.records_per_second)} records/s, "
-        f"{_scaled(report.peak_memory)}B of memory at the peak"
+        f"{report.records:,} records, {_scaled(report.bytes, 'B')}{where}, in {report.seconds:.2f} s: "
+        f"{_scaled(report.records_per_second, 'records/s')}, "
+        f"{_scaled(report.peak_memory, 'B')} of memory at the peak"
     )
     lines.append(f"the same again: --seed {report.seed} --timestamp {report.timestamp}")
     return "\n".join(lines)
 
 
-def _scaled(number: float) -> str:
-    """Write a number with three digits or so and the prefix of its thousands: 12.3 M."""
+def _scaled(number: float, unit: str) -> str:
+    """Write a number with three digits or so, and its unit with the prefix of its thousands."""
     for prefix in ("", "k", "M", "G"):
         if number < 999.5:
-            return f"{number:.3g} {prefix}"
+            return f"{number:.3g} {prefix}{unit}"
         number /= 1000
-    return f"{number:.3g} T"
+    return f"{number:.3g} T{unit}"
 
 
 def on_terminal(stream: TextIO | None) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, Self, TypeVar
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -128,22 +128,31 @@ class BatchStream:
     def __init__(self, plan: Plan, receive: MemoryObjectReceiveStream[Batch]) -> None:
         self.seed = plan.seed
         self.timestamp = plan.timestamp
-        self.records: Records | None = None
-        self.error: Exception | None = None
+        self._last: Records | None = None
+        self._error: Exception | None = None
         self._receive = receive
 
-    def __aiter__(self) -> BatchStream:
+    def fail(self, error: Exception) -> None:
+        """Raise an error where the next batch would be."""
+        self._error = error
+
+    def name_last(self, error: Exception) -> None:
+        """Name the records of the last batch in an error that was raised over them."""
+        if self._last is not None:
+            _name_records(error, self._last)
+
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Batch:
         try:
             batch = await self._receive.receive()
         except anyio.EndOfStream:
-            self.records = None
-            if self.error is not None:
-                raise self.error from None
+            self._last = None
+            if self._error is not None:
+                raise self._error from None
             raise StopAsyncIteration from None
-        self.records = _records(batch)
+        self._last = _records(batch)
         return batch
 
 
@@ -159,15 +168,14 @@ async def _stream(
                 try:
                     await _run(plan, _Sender(send), workers, executor, None)
                 except Exception as error:
-                    batches.error = error
+                    batches.fail(error)
 
         async with open_tasks() as tasks:
             tasks.start(feed)
             try:
                 yield batches
             except Exception as error:
-                if batches.records is not None:
-                    _name_records(error, batches.records)
+                batches.name_last(error)
                 raise
             finally:
                 tasks.cancel()

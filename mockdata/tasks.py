@@ -60,7 +60,7 @@ def _forget(error: BaseException | None) -> None:
 
 @asynccontextmanager
 async def open_tasks() -> AsyncIterator[Tasks]:
-    """Wait for the tasks that are started within, then raise the first error, theirs or one's own."""
+    """Wait for the tasks started within, then raise the first error, theirs or one's own."""
     async with anyio.create_task_group() as group:
         tasks = Tasks(group)
         try:

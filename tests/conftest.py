@@ -52,6 +52,7 @@ def mockdata_command(tmp_path):
             capture_output=True,
             text=True,
             timeout=120,
+            check=False,
             **options,
         )
 

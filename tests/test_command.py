@@ -27,14 +27,21 @@ def test_every_vault(mockdata_command, tmp_path, count):
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
     number = {"1k": 1000, "1_000": 1000}.get(count) or int(count)
-    assert files(tmp_path / "data") == sorted(f"{v}_{k}.csv" for v in VAULTS for k in ("data", "tokens"))
+    assert files(tmp_path / "data") == sorted(
+        f"{v}_{k}.csv" for v in VAULTS for k in ("data", "tokens")
+    )
     for file in (tmp_path / "data").iterdir():
         assert file.read_bytes().count(b"\n") == number + 1
 
 
 def test_some_vaults_in_any_case(mockdata_command, tmp_path):
     assert mockdata_command("NAME=5", "-q", "Ssn=3", "-o", "out").returncode == 0
-    assert files(tmp_path / "out") == ["name_data.csv", "name_tokens.csv", "ssn_data.csv", "ssn_tokens.csv"]
+    assert files(tmp_path / "out") == [
+        "name_data.csv",
+        "name_tokens.csv",
+        "ssn_data.csv",
+        "ssn_tokens.csv",
+    ]
 
 
 def test_without_arguments_it_says_how_it_is_used(mockdata_command, tmp_path):
@@ -105,11 +112,15 @@ def test_the_same_seed_and_timestamp_the_same_files(mockdata_command, tmp_path):
     run = ["300k", "--seed", "5", "--timestamp", "1700000000", "-q"]
     for number, workers in enumerate((1, 2, 8)):
         assert mockdata_command(*run, "-w", workers, "-o", f"run{number}").returncode == 0
-    first, *others = ({f.name: f.read_bytes() for f in (tmp_path / f"run{k}").iterdir()} for k in range(3))
+    first, *others = (
+        {f.name: f.read_bytes() for f in (tmp_path / f"run{k}").iterdir()} for k in range(3)
+    )
     assert all(other == first for other in others)
-    parts = {name: b"" for name in first}
+    parts = dict.fromkeys(first, b"")
     for number in (1, 2, 3):
-        assert mockdata_command(*run, "--part", f"{number}/3", "-o", f"part{number}").returncode == 0
+        assert (
+            mockdata_command(*run, "--part", f"{number}/3", "-o", f"part{number}").returncode == 0
+        )
         for name in parts:
             header, _, lines = (tmp_path / f"part{number}" / name).read_bytes().partition(b"\n")
             parts[name] = (parts[name] or header + b"\n") + lines
@@ -139,7 +150,9 @@ def test_summary_says_how_to_repeat_the_run(mockdata_command, tmp_path):
     again = re.search(r"--seed (\d+) --timestamp (\d+)", done.stderr)
     assert "80 records" in done.stderr
     mockdata_command("20", "--seed", again[1], "--timestamp", again[2], "-q", "-o", "again")
-    assert (tmp_path / "again/id_data.csv").read_bytes() == (tmp_path / "data/id_data.csv").read_bytes()
+    assert (tmp_path / "again/id_data.csv").read_bytes() == (
+        tmp_path / "data/id_data.csv"
+    ).read_bytes()
 
 
 def test_quiet_is_quiet(mockdata_command):
@@ -178,12 +191,17 @@ def test_a_failed_run_is_one_line(mockdata_command, tmp_path):
     (tmp_path / "data").write_text("in the way")
     done = mockdata_command("5")
     assert done.returncode == 1
-    assert done.stderr == "mockdata: data/name_data.csv: Not a directory\n"
+    assert re.fullmatch(r"mockdata: data/\w+_data.csv: Not a directory\n", done.stderr)
 
 
 @pytest.mark.parametrize("count", ["1000", "5M"])
 def test_a_pipe_that_closes_ends_the_run_quietly(tmp_path, count):
-    run = subprocess.Popen([*COMMAND, count, "-s", "stdout"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run = subprocess.Popen(
+        [*COMMAND, count, "-s", "stdout"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert run.stdout.readline() == b"vault,value,token\n"
     run.stdout.close()
     errors = run.stderr.read()
@@ -199,7 +217,9 @@ def test_a_pipe_that_closes_ends_the_run_quietly(tmp_path, count):
 def test_a_signal_ends_the_run_and_leaves_nothing(tmp_path, sink, number):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "id_data.csv").write_text("earlier")
-    run = subprocess.Popen([*COMMAND, "100M", "-s", sink], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run = subprocess.Popen(
+        [*COMMAND, "100M", "-s", sink], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     process = psutil.Process(run.pid)
     while len(process.children()) < 2:
         assert run.poll() is None
@@ -217,7 +237,12 @@ def test_a_signal_ends_the_run_and_leaves_nothing(tmp_path, sink, number):
 
 
 def test_a_signal_while_nobody_reads_stdout(tmp_path):
-    run = subprocess.Popen([*COMMAND, "5M", "-s", "stdout"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run = subprocess.Popen(
+        [*COMMAND, "5M", "-s", "stdout"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     process = psutil.Process(run.pid)
     while len(process.children()) < 2:
         assert run.poll() is None
@@ -236,15 +261,20 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path):
     workers = process.children()
     run.kill()
     run.wait()
-    gone, alive = psutil.wait_procs(workers, timeout=10)
+    _, alive = psutil.wait_procs(workers, timeout=10)
     assert alive == []
 
 
 def on_terminal(arguments, folder):
     """Run the command with a terminal for standard error; return what it shows."""
     main, side = pty.openpty()
-    run = subprocess.Popen([*COMMAND, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=side,
-                           env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "120"})
+    run = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=side,
+        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "120"},
+    )
     os.close(side)
     shown = b""
     while True:

@@ -13,7 +13,9 @@ from mockdata.plan import Plan
 from mockdata.sinks.csv import CsvSink
 
 RUN = {"seed": 1, "timestamp": 1_700_000_000}
-FILES = {f"{vault}_{kind}.csv" for vault in ("name", "id", "dob", "ssn") for kind in ("data", "tokens")}
+FILES = {
+    f"{vault}_{kind}.csv" for vault in ("name", "id", "dob", "ssn") for kind in ("data", "tokens")
+}
 
 
 @pytest.fixture(params=["here", "pool"])
@@ -31,7 +33,9 @@ def earlier(tmp_path):
         (folder / name).write_text(f"earlier {name}\n")
 
     def unchanged():
-        return {f.name: f.read_text() for f in folder.iterdir()} == {n: f"earlier {n}\n" for n in FILES}
+        return {f.name: f.read_text() for f in folder.iterdir()} == {
+            n: f"earlier {n}\n" for n in FILES
+        }
 
     return folder, unchanged
 
@@ -64,7 +68,9 @@ def full(*_):
 
 
 @pytest.mark.parametrize("failing", ["render", "measure"])
-async def test_a_failed_run_leaves_earlier_files_as_they_were(either, earlier, monkeypatch, failing):
+async def test_a_failed_run_leaves_earlier_files_as_they_were(
+    either, earlier, monkeypatch, failing
+):
     folder, unchanged = earlier
     monkeypatch.setattr(f"mockdata.pipeline.{failing}", full)
     with pytest.raises(OSError) as caught:

@@ -27,7 +27,10 @@ GOLDEN = {
 
 def digests(lines):
     """Return vault to the digests of its data lines and token lines."""
-    return {name: tuple(hashlib.sha256(part).hexdigest()[:32] for part in parts) for name, parts in lines.items()}
+    return {
+        name: tuple(hashlib.sha256(part).hexdigest()[:32] for part in parts)
+        for name, parts in lines.items()
+    }
 
 
 def from_list(sink):
@@ -131,7 +134,10 @@ async def test_standard_output(pooled, monkeypatch):
         lines[vault][0].append(value)
         lines[vault][1].append(token)
     assert list(lines) == list(dict.fromkeys(row.split(",")[0] for row in rows))
-    joined = {v: tuple("".join(f"{t}\n" for t in texts).encode() for texts in both) for v, both in lines.items()}
+    joined = {
+        v: tuple("".join(f"{t}\n" for t in texts).encode() for texts in both)
+        for v, both in lines.items()
+    }
     assert digests(joined) == GOLDEN
 
 

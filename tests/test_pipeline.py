@@ -6,6 +6,7 @@ import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from multiprocessing import get_context
 
 import anyio
@@ -99,7 +100,9 @@ async def test_one_vaults_failure_leaves_every_vault_with_the_exception(pooled):
     with pytest.raises(RuntimeError) as caught:
         await mockdata.generate(100_000, sink=sink, **RUN)
     assert caught.value is error
-    assert all(len(outcomes) == 1 and outcomes[0] is not None for outcomes in sink.outcomes.values())
+    assert all(
+        len(outcomes) == 1 and outcomes[0] is not None for outcomes in sink.outcomes.values()
+    )
 
 
 async def test_an_exit_in_a_callback_leaves_nothing(pooled):
@@ -155,7 +158,21 @@ async def test_a_slow_sink_holds_the_workers_back(pooled):
 
 def workers_open_slabs():
     names = os.listdir("/proc/self/fd")
-    return len({name for name in names if "memfd:mockdata" in (os.readlink(f"/proc/self/fd/{name}") if os.path.islink(f"/proc/self/fd/{name}") else "")}) // 2
+    return (
+        len(
+            {
+                name
+                for name in names
+                if "memfd:mockdata"
+                in (
+                    os.readlink(f"/proc/self/fd/{name}")
+                    if os.path.islink(f"/proc/self/fd/{name}")
+                    else ""
+                )
+            }
+        )
+        // 2
+    )
 
 
 @pytest.mark.parametrize("batches_first", [0, 1, 7])
@@ -220,7 +237,7 @@ async def test_progress_is_told_of_every_vault():
     assert [p.records for p in ssn] == [0, 10_000, 20_000, 25_000]
     assert ssn[-1].total == 25_000
     assert ssn[-1].bytes == 25_000 * 76
-    assert all(a.seconds <= b.seconds for a, b in zip(ssn, ssn[1:], strict=False))
+    assert all(a.seconds <= b.seconds for a, b in pairwise(ssn))
 
 
 async def test_an_exception_in_on_progress_comes_as_it_is(tmp_path):
@@ -311,11 +328,14 @@ async def test_a_worker_error_comes_where_the_next_batch_would_be():
 # Executors and workers
 
 
-@pytest.mark.parametrize("make", [
-    lambda: ThreadPoolExecutor(2),
-    lambda: ProcessPoolExecutor(2, get_context("fork")),
-    lambda: ProcessPoolExecutor(1, get_context("forkserver")),
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ThreadPoolExecutor(2),
+        lambda: ProcessPoolExecutor(2, get_context("fork")),
+        lambda: ProcessPoolExecutor(1, get_context("forkserver")),
+    ],
+)
 async def test_an_executor_of_ones_own_is_used_and_left_running(make, tmp_path):
     me = psutil.Process()
     before = {p.pid for p in me.children(recursive=True)}
@@ -329,6 +349,7 @@ async def test_an_executor_of_ones_own_is_used_and_left_running(make, tmp_path):
     for vault in expected.batches:
         assert sink.lines(vault) == expected.lines(vault)
     from multiprocessing import forkserver, resource_tracker
+
     forkserver._forkserver._stop()
     resource_tracker._resource_tracker._stop()
     assert {p.pid for p in me.children(recursive=True)} == before
@@ -353,7 +374,9 @@ async def test_a_killed_worker_is_replaced_and_the_records_are_the_same(pooled, 
 
     for sink in (tmp_path / "out", (kept := ListSink())):
         killed.clear()
-        await mockdata.generate({"ssn": 2_000_000, "name": 1_000_000}, sink=sink, workers=2, on_progress=kill, **RUN)
+        await mockdata.generate(
+            {"ssn": 2_000_000, "name": 1_000_000}, sink=sink, workers=2, on_progress=kill, **RUN
+        )
         assert len(set(killed)) == 3
     for vault in kept.batches:
         data, tokens = kept.lines(vault)
@@ -405,7 +428,9 @@ async def test_generate_sync_says_what_to_do_where_a_loop_runs():
 
 def test_generate_sync_in_a_thread(pooled):
     reports = []
-    thread = threading.Thread(target=lambda: reports.append(mockdata.generate_sync({"id": 5}, sink=lambda _: None)))
+    thread = threading.Thread(
+        target=lambda: reports.append(mockdata.generate_sync({"id": 5}, sink=lambda _: None))
+    )
     thread.start()
     thread.join()
     assert reports[0].records == 5

@@ -1,5 +1,7 @@
 """What may be asked for, and what is said of anything else."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,8 +27,13 @@ WRONG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("argument", "value"), [(a, v) for a, vs in WRONG.items() for v in vs if not (a == "sink" and v is None)])
-async def test_wrong_values_are_refused_in_one_line_that_names_the_argument(argument, value, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [(a, v) for a, vs in WRONG.items() for v in vs if not (a == "sink" and v is None)],
+)
+async def test_wrong_values_are_refused_in_one_line_that_names_the_argument(
+    argument, value, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     arguments = {"counts": 1, "workers": 1} | {argument: value}
     with pytest.raises(mockdata.PlanError) as caught:
@@ -49,7 +56,7 @@ def test_parts_join_to_the_whole_without_gap_or_overlap(counts, parts):
         ends = [(part.vaults[position].start, part.vaults[position].stop) for part in cut]
         assert ends[0][0] == 0
         assert ends[-1][1] == vault.stop
-        assert all(before[1] == after[0] for before, after in zip(ends, ends[1:], strict=False))
+        assert all(before[1] == after[0] for before, after in pairwise(ends))
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**5), st.integers(1, 10**5))

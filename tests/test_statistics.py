@@ -102,7 +102,9 @@ def test_draws_are_uniform(vault, width):
     made = kernel(Key(vault, 4, 1_700_000_000))
     texts = []
     for start in range(0, 2_000_000, 10_000):
-        texts += [line[:width] for line in bytes(made.render(start, start + 10_000)[0]).split(b"\n")[:-1]]
+        texts += [
+            line[:width] for line in bytes(made.render(start, start + 10_000)[0]).split(b"\n")[:-1]
+        ]
     if (vault, width) == ("ssn", 11):
         texts = [text[4:6] + text[7:9] for text in texts]
         cells = 9_900
@@ -122,6 +124,8 @@ def test_names_follow_the_census():
     for column, table in enumerate(("first_names", "surnames")):
         listed, weights = oracle.names(table)
         row = {name: k for k, name in enumerate(listed)}
-        counts = np.bincount([row[name.split(" ")[column]] for name in names], minlength=len(listed))
+        counts = np.bincount(
+            [row[name.split(" ")[column]] for name in names], minlength=len(listed)
+        )
         expected = np.array(weights) / sum(weights) * len(names)
         assert stats.chisquare(counts, expected).pvalue > LEVEL

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mockdata.vaults import VAULTS, Key, kernel
 from mockdata.vaults.census import TABLES
-from mockdata.vaults.census.build import build, buckets, shares
+from mockdata.vaults.census.build import buckets, build, shares
 
 from . import oracle
 
@@ -100,9 +100,7 @@ def test_ids_are_every_number_of_the_range_and_no_other():
 
 def test_social_security_numbers_keep_the_rules_and_cover_them():
     values, _ = rendered(Key("ssn", 1, 1_700_000_000), 0, 300_000)
-    areas, groups, serials = (
-        {value.split("-")[k] for value in values} for k in range(3)
-    )
+    areas, groups, serials = ({value.split("-")[k] for value in values} for k in range(3))
     assert areas == {f"{n:03}" for n in range(1, 900) if n != 666}
     assert groups == {f"{n:02}" for n in range(1, 100)}
     assert serials == {f"{n:04}" for n in range(1, 10_000)}
@@ -147,7 +145,9 @@ def test_the_commonest_names_are_as_common_as_in_the_census():
 
 def test_names_never_begin_like_a_formula():
     for table in TABLES:
-        assert all(name.isascii() and name.isalpha() and name.isupper() for name in oracle.names(table)[0])
+        assert all(
+            name.isascii() and name.isalpha() and name.isupper() for name in oracle.names(table)[0]
+        )
 
 
 def test_kernels_allocate_nothing_for_a_block():

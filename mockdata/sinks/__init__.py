@@ -22,10 +22,12 @@ def as_sink(sink: AnySink) -> Sink:
         from mockdata.sinks.csv import CsvSink
 
         return CsvSink(sink)
-    if callable(getattr(sink, "open", None)):
+    if callable(getattr(sink, "open", None)) and not isinstance(sink, type):
         return cast(Sink, sink)
-    if callable(sink):
+    if callable(sink) and not callable(getattr(sink, "open", None)):
         from mockdata.sinks.callback import CallbackSink
 
         return CallbackSink(sink)
-    raise PlanError("sink", f"{sink!r} is not the path of a folder, a callable or an object with open(vault)")
+    raise PlanError(
+        "sink", f"{sink!r} is not the path of a folder, a callable or an object with open(vault)"
+    )

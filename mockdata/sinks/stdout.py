@@ -32,21 +32,18 @@ class StdoutSink:
     """
 
     def __init__(self, format: Literal["csv", "jsonl"] = "csv") -> None:
-        self._header: str | None
         self._header, *self._row = FORMATS[format]
-        self._turn = self._first_turn = anyio.Event()
+        self._open = 0
 
     @asynccontextmanager
     async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
         """Yield a writer that waits until the vaults before this one are written."""
-        turn = self._turn
-        if left := vault.records:
-            self._turn = anyio.Event()
-        next_turn = self._turn
-        header, self._header = self._header, None
-        if header is not None:
-            await _put(header.encode())
-            self._first_turn.set()
+        is_first = not self._open
+        if is_first:
+            self._next_turn = anyio.Event()
+        self._open += 1
+        turn, left = self._next_turn, vault.records
+        done = self._next_turn = anyio.Event() if left else turn
 
         async def write(batch: Batch) -> None:
             nonlocal left
@@ -54,9 +51,15 @@ class StdoutSink:
             await _put(self._rows(batch))
             left -= len(batch)
             if not left:
-                next_turn.set()
+                done.set()
 
-        yield write
+        try:
+            if is_first:
+                await _put(self._header.encode())
+                turn.set()
+            yield write
+        finally:
+            self._open -= 1
 
     def _rows(self, batch: Batch) -> bytes:
         before, between, after = (text.format(vault=batch.vault) for text in self._row)

@@ -50,7 +50,13 @@ class Vault:
 VAULTS: dict[str, Vault] = {
     vault.name: vault
     for vault in (
-        Vault("name", "full_name", "full_name_token", len("FIRST_NAME_1") + 1 + 16, fixed=False),
+        Vault(
+            "name",
+            "full_name",
+            "full_name_token",
+            len("LONGEST_NAME SURNAME_OF_FIFT "),
+            fixed=False,
+        ),
         Vault("id", "id", "id_token", len("NNNNN-")),
         Vault("dob", "dob", "dob_token", len("YYYY-MM-DD-")),
         Vault("ssn", "ssn", "ssn_token", len("AAA-GG-SSSS-")),
