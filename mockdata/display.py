@@ -66,12 +66,12 @@ def summary(report: Report, folder: str | None) -> str:
         if folder is None:
             sizes = "values", vault.data_bytes, "tokens", vault.token_bytes
         data, data_bytes, tokens, token_bytes = sizes
-        lines.append(
-            f"{line}   {data} {_scaled(data_bytes, 'B'):>7}   {tokens} {_scaled(token_bytes, 'B'):>7}"
-        )
+        line += f"   {data} {_scaled(data_bytes, 'B'):>7}"
+        lines.append(f"{line}   {tokens} {_scaled(token_bytes, 'B'):>7}")
     where = f" in {folder}" if folder is not None else ""
+    size, seconds = _scaled(report.bytes, "B"), f"{report.seconds:.2f} s"
     lines.append(
-        f"{report.records:,} records, {_scaled(report.bytes, 'B')}{where}, in {report.seconds:.2f} s: "
+        f"{report.records:,} records, {size}{where}, in {seconds}: "
         f"{_scaled(report.records_per_second, 'records/s')}, "
         f"{_scaled(report.peak_memory, 'B')} of memory at the peak"
     )

@@ -22,6 +22,10 @@ STAMP = len("TTTTTTTTTT_RRRRRRRRRRRRRRRR\n")
 """Bytes of a line's end: timestamp, underscore, suffix and line feed."""
 
 
+NAME_PREFIX = 12 + len(" ") + 15 + len(" ")
+"""The longest first name and the longest surname of the census, which ``census.build`` checks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vault:
     """A vault: its name, its two CSV columns, and how wide its lines are.
@@ -50,13 +54,7 @@ class Vault:
 VAULTS: dict[str, Vault] = {
     vault.name: vault
     for vault in (
-        Vault(
-            "name",
-            "full_name",
-            "full_name_token",
-            len("LONGEST_NAME SURNAME_OF_FIFT "),
-            fixed=False,
-        ),
+        Vault("name", "full_name", "full_name_token", NAME_PREFIX, fixed=False),
         Vault("id", "id", "id_token", len("NNNNN-")),
         Vault("dob", "dob", "dob_token", len("YYYY-MM-DD-")),
         Vault("ssn", "ssn", "ssn_token", len("AAA-GG-SSSS-")),

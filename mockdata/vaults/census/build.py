@@ -20,6 +20,7 @@ from typing import Final
 
 import numpy as np
 
+from mockdata.vaults import NAME_PREFIX
 from mockdata.vaults.census import ALIAS_BITS, NAME_WIDTH, TABLES
 
 __all__ = ["build"]
@@ -62,14 +63,21 @@ def buckets(weights: list[int], bits: int) -> list[int]:
 
 
 def build(source: Path, target: Path) -> None:
-    """Write the tables of the CSV files in ``source`` to ``target``, as .npy files."""
+    """Write the tables of the CSV files in ``source`` to ``target``, as .npy files.
+
+    Raises ValueError if names are longer than the vault's lines have room for.
+    """
+    longest = 0
     for stem, bits in TABLES.items():
         with (source / f"{stem}_2020.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         table = buckets(shares([int(row["count"]) for row in rows]), bits)
         names = [row["name"].encode() for row in rows]
+        longest += max(map(len, names)) + len(b" ")
         np.save(target / f"{stem}_buckets.npy", np.array(table, "<u8"))
         np.save(target / f"{stem}.npy", np.array(names, f"S{NAME_WIDTH}"))
+    if longest > NAME_PREFIX:
+        raise ValueError(f"names of {longest} characters: make room in mockdata.vaults.NAME_PREFIX")
 
 
 if __name__ == "__main__":
