@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mockdata.vaults import STAMP, Key
+from mockdata.vaults import Key
 from mockdata.vaults._ascii import Draws, Lines
 from mockdata.vaults._permute import Permutation, Suffixes
 
-__all__ = ["FixedKernel", "Kernel"]
+__all__ = ["FixedKernel", "Kernel", "SuffixField", "stamp"]
 
 SUFFIX = 16
 """Characters of a suffix; a line ends with one and a line feed."""
@@ -23,15 +23,27 @@ def stamp(timestamp: int) -> bytes:
     return b"%d_%s\n" % (timestamp, bytes(SUFFIX))
 
 
+class SuffixField:
+    """The place of every line where its suffix goes; the lines end with it."""
+
+    def __init__(self, lines: Lines) -> None:
+        at = lines.width - SUFFIX - 1
+        self._first = lines.field(at, SUFFIX // 2)
+        self._last = lines.field(at + SUFFIX // 2, SUFFIX // 2)
+
+    def fill(self, suffixes: Suffixes, count: int) -> None:
+        """Fill the place in the first ``count`` lines with the suffixes that come next."""
+        self._first[:count], self._last[:count] = suffixes.spell(count)
+
+
 class Kernel(ABC):
     """Renders the lines of one key, up to ``capacity`` records at a time, with no allocation."""
 
     def __init__(self, key: Key, capacity: int) -> None:
         self._values = Suffixes(Permutation.keyed(key.seed, key.vault, "value"), capacity)
         self._tokens = Suffixes(Permutation.keyed(key.seed, key.vault, "token"), capacity)
-        template = b"tok_%s_" % key.vault.encode() + stamp(key.timestamp)
-        self._token_lines = Lines(template, capacity)
-        self._token_suffix = self._token_lines.field(len(template) - SUFFIX - 1, SUFFIX)
+        self._token_lines = Lines(f"tok_{key.vault}_".encode() + stamp(key.timestamp), capacity)
+        self._token_suffix = SuffixField(self._token_lines)
 
     def render(self, start: int, stop: int) -> tuple[memoryview, memoryview]:
         """Return the data lines and the token lines of a range of indices.
@@ -39,8 +51,10 @@ class Kernel(ABC):
         Both are valid until the next call.
         """
         count = stop - start
-        data = self._data(start, count)
-        self._token_suffix[:count] = self._tokens(start, count)
+        self._values.permute(start, count)
+        data = self._data(count)
+        self._tokens.permute(start, count)
+        self._token_suffix.fill(self._tokens, count)
         return data, self._token_lines.first(count)
 
     @abstractmethod
@@ -48,7 +62,8 @@ class Kernel(ABC):
         """Return the bytes of the data lines of a range of indices."""
 
     @abstractmethod
-    def _data(self, start: int, count: int) -> memoryview: ...
+    def _data(self, count: int) -> memoryview:
+        """Return the data lines of the indices that the values' permutation was given last."""
 
 
 class FixedKernel(Kernel):
@@ -65,7 +80,7 @@ class FixedKernel(Kernel):
         self._draws = Draws(capacity)
         self._texts = self._tables()
         self._lines = Lines(self.prefix + stamp(key.timestamp), capacity)
-        self._suffix = self._lines.field(len(self.prefix) + STAMP - SUFFIX - 1, SUFFIX)
+        self._suffix = SuffixField(self._lines)
         self._fields = [
             self._lines.field(place, table.itemsize)
             for place, table in zip(self.places, self._texts, strict=True)
@@ -79,8 +94,8 @@ class FixedKernel(Kernel):
         """Return the bytes of the data lines of a range of indices."""
         return (stop - start) * self._lines.width
 
-    def _data(self, start: int, count: int) -> memoryview:
-        self._suffix[:count] = self._values(start, count)
+    def _data(self, count: int) -> memoryview:
+        self._suffix.fill(self._values, count)
         self._draws.begin(self._values.draws(count))
         for field, table in zip(self._fields, self._texts, strict=True):
             field[:count] = self._draws.pick(table)

@@ -24,7 +24,7 @@ Five bits are a character of the base 32 alphabet of RFC 4648, in lower case: a-
 from __future__ import annotations
 
 import hashlib
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,10 @@ FILL: Final = np.uint64(0xFF51AFD7ED558CCD)
 
 DRAW: Final = np.uint64(0xC4CEB9FE1A85EC53)
 """Multiplier for the word a value is drawn from: the same finaliser's other one."""
+
+SHIFT_1: Final = np.uint64(30)
+SHIFT_2: Final = np.uint64(27)
+SHIFT_3: Final = np.uint64(31)
 
 HALF: Final = np.uint64(32)
 HIGH_3_BITS: Final = np.uint64(5)
@@ -80,50 +84,53 @@ class Suffixes:
         self._steps: Words = np.arange(capacity, dtype=np.uint64) * np.uint64(permutation.gamma)
         self._hash: Words = np.empty(capacity, np.uint64)
         self._scratch: Words = np.empty(capacity, np.uint64)
-        self._places: Words = np.empty((capacity, 2), WORD)
+        self._words: Words = np.empty(capacity, np.uint64)
+        self._places: Words = np.empty(2 * capacity, WORD)
         self._is_digit = np.empty(16 * capacity, np.bool_)
 
-    def __call__(self, start: int, count: int) -> NDArray[np.void]:
-        """Return the suffixes of ``count`` records from ``start`` on: an array of 16-byte items.
-
-        It is valid until the next call.
-        """
-        h, scratch = self._permuted(start, count), self._scratch[:count]
-        places = self._places[:count]
-        np.bitwise_and(h, FIRST_PLACES, out=places[:, 0])
-        np.multiply(h, FILL, out=scratch)
-        np.right_shift(scratch, HALF, out=places[:, 1])
-        np.bitwise_xor(scratch, places[:, 1], out=scratch)
-        np.bitwise_and(scratch, FILLED_BITS, out=scratch)
-        np.right_shift(h, HIGH_3_BITS, out=places[:, 1])
-        np.bitwise_and(places[:, 1], LAST_PLACES, out=places[:, 1])
-        np.bitwise_or(places[:, 1], scratch, out=places[:, 1])
-        self._spell(places.reshape(-1).view(np.uint8))
-        return places.view("V16").reshape(count)
-
-    def draws(self, count: int) -> Words:
-        """Return the words that the values of the last call's records are drawn from."""
-        words, scratch = self._scratch[:count], self._hash[:count]
-        np.multiply(scratch, DRAW, out=words)
-        np.right_shift(words, HALF, out=scratch)
-        return np.bitwise_xor(words, scratch, out=words)
-
-    def _permuted(self, start: int, count: int) -> Words:
+    def permute(self, start: int, count: int) -> None:
+        """Permute ``count`` indices from ``start`` on, for ``spell`` and ``draws``."""
         h, scratch = self._hash[:count], self._scratch[:count]
         offset, gamma = self._permutation
         np.add(self._steps[:count], np.uint64((offset + start * gamma) & MASK), out=h)
-        for shift, multiplier in ((30, MIX_1), (27, MIX_2)):
-            np.right_shift(h, np.uint64(shift), out=scratch)
+        for shift, multiplier in ((SHIFT_1, MIX_1), (SHIFT_2, MIX_2)):
+            np.right_shift(h, shift, out=scratch)
             np.bitwise_xor(h, scratch, out=h)
             np.multiply(h, multiplier, out=h)
-        np.right_shift(h, np.uint64(31), out=scratch)
-        return np.bitwise_xor(h, scratch, out=h)
+        np.right_shift(h, SHIFT_3, out=scratch)
+        np.bitwise_xor(h, scratch, out=h)
 
-    def _spell(self, digits: NDArray[Any]) -> None:
-        """Turn digits of 5 bits into characters, in place."""
-        is_digit = self._is_digit[: len(digits)]
+    def spell(self, count: int) -> tuple[NDArray[np.void], NDArray[np.void]]:
+        """Return the suffixes of the permuted indices: their first 8 characters, and their last.
+
+        Both are valid until the next call.
+        """
+        h, scratch = self._hash[:count], self._scratch[:count]
+        first, last = self._places[:count], self._places[count : 2 * count]
+        np.multiply(h, FILL, out=scratch)
+        np.right_shift(scratch, HALF, out=last)
+        np.bitwise_xor(scratch, last, out=scratch)
+        np.bitwise_and(scratch, FILLED_BITS, out=scratch)
+        np.right_shift(h, HIGH_3_BITS, out=last)
+        np.bitwise_and(last, LAST_PLACES, out=last)
+        np.bitwise_or(last, scratch, out=last)
+        np.bitwise_and(h, FIRST_PLACES, out=first)
+
+        digits = self._places[: 2 * count].view(np.uint8)
+        is_digit = self._is_digit[: 16 * count]
         np.greater_equal(digits, LETTERS, out=is_digit)
         np.add(digits, LETTER_A, out=digits)
         correction = is_digit.view(np.uint8)
         np.multiply(correction, TO_DIGIT, out=correction)
         np.add(digits, correction, out=digits)
+        return first.view("V8"), last.view("V8")
+
+    def draws(self, count: int) -> Words:
+        """Return the words that the permuted indices' values are drawn from.
+
+        They may be used up: they are valid until the next call.
+        """
+        words, scratch = self._words[:count], self._scratch[:count]
+        np.multiply(self._hash[:count], DRAW, out=words)
+        np.right_shift(words, HALF, out=scratch)
+        return np.bitwise_xor(words, scratch, out=words)

@@ -8,19 +8,18 @@ is longer than what a step leaves over.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mockdata.vaults import STAMP, Key
 from mockdata.vaults._ascii import Lines
-from mockdata.vaults._kernel import SUFFIX, Kernel, stamp
+from mockdata.vaults._kernel import Kernel, SuffixField, stamp
 from mockdata.vaults._permute import HALF, Words
-from mockdata.vaults.census import NAME_WIDTH, Census
+from mockdata.vaults.census import PIECE, Census
 
 __all__ = ["NameKernel"]
-
-PIECE = NAME_WIDTH + 1
-"""Bytes of a name in a step, the space behind it included."""
 
 
 class NameKernel(Kernel):
@@ -31,26 +30,26 @@ class NameKernel(Kernel):
         self._first_names = Census("first_names", capacity)
         self._surnames = Census("surnames", capacity)
         self._rests = Lines(stamp(key.timestamp), capacity)
-        self._suffix = self._rests.field(STAMP - SUFFIX - 1, SUFFIX)
+        self._suffix = SuffixField(self._rests)
         self._rest = self._rests.field(0, STAMP)
-        self._names = np.empty(capacity, f"V{PIECE}")
+        self._names = np.empty(capacity, PIECE)
         self._words: Words = np.empty(capacity, np.uint64)
         self._first_lengths = np.empty(capacity, np.intp)
         self._last_lengths = np.empty(capacity, np.intp)
         self._lengths = np.empty(capacity, np.intp)
         self._offsets = np.empty(capacity, np.intp)
-        self._text = np.zeros(capacity * (2 * PIECE + STAMP), np.uint8)
+        self._text = np.zeros(capacity * (2 * PIECE.itemsize + STAMP), np.uint8)
         self._name_at = self._items_anywhere(PIECE)
-        self._rest_at = self._items_anywhere(STAMP)
+        self._rest_at = self._items_anywhere(self._rest.dtype)
 
     def measure(self, start: int, stop: int) -> int:
         """Return the bytes of the data lines of a range of indices."""
-        self._values(start, stop - start)
+        self._values.permute(start, stop - start)
         self._draw(stop - start)
         return int(self._lengths[: stop - start].sum())
 
-    def _data(self, start: int, count: int) -> memoryview:
-        self._suffix[:count] = self._values(start, count)
+    def _data(self, count: int) -> memoryview:
+        self._suffix.fill(self._values, count)
         first, last = self._draw(count)
         offsets, names = self._offsets[:count], self._names[:count]
         np.cumsum(self._lengths[:count], out=offsets)
@@ -64,7 +63,7 @@ class NameKernel(Kernel):
         return self._text[:size].data
 
     def _draw(self, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Draw the names of the last suffixes' records, and the lengths of their lines."""
+        """Draw the names of the permuted indices, and compute the lengths of their lines."""
         words, upper = self._values.draws(count), self._words[:count]
         np.copyto(upper, words)
         first = self._first_names.draw(upper)
@@ -76,7 +75,7 @@ class NameKernel(Kernel):
         np.add(lengths, STAMP, out=lengths)
         return first, last
 
-    def _items_anywhere(self, width: int) -> NDArray[np.void]:
-        """Return the view of the text whose item k is the ``width`` bytes from byte k on."""
-        size = len(self._text) - width + 1
-        return np.ndarray((size,), f"V{width}", self._text, 0, (1,))
+    def _items_anywhere(self, item: np.dtype[Any]) -> NDArray[Any]:
+        """Return the view of the text whose item k begins at byte k."""
+        size = len(self._text) - item.itemsize + 1
+        return np.ndarray((size,), item, self._text, 0, (1,))
