@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -10,16 +9,20 @@ from numpy.typing import NDArray
 
 from mockdata.vaults._permute import Words
 
-__all__ = ["Draws", "Lines", "text_table"]
+__all__ = ["Draws", "Lines", "number_table"]
 
 FRACTION_BITS: Final = np.uint64(48)
 FRACTION: Final = np.uint64(2**48 - 1)
 SURPLUS: Final = np.uint64(64 - 48)
 
 
-def text_table(texts: Iterable[str], width: int) -> NDArray[np.void]:
-    """Return ASCII texts as items of ``width`` bytes, the shorter ones padded with zero bytes."""
-    return np.array([text.encode() for text in texts], f"S{width}").view(f"V{width}")
+def number_table(numbers: NDArray[np.intp], form: bytes) -> NDArray[np.void]:
+    """Return a text for each number: ``form`` with its zeros, from the right, made the digits."""
+    texts = np.tile(np.frombuffer(form, np.uint8), (len(numbers), 1))
+    for place in reversed([k for k, character in enumerate(form) if character == ord("0")]):
+        numbers, digit = np.divmod(numbers, 10)
+        texts[:, place] += digit.astype(np.uint8)
+    return texts.view(f"V{len(form)}").reshape(-1)
 
 
 class Lines:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mockdata.vaults._ascii import text_table
+from mockdata.vaults._ascii import number_table
 from mockdata.vaults._kernel import FixedKernel
 
 __all__ = ["IdKernel"]
@@ -18,5 +18,4 @@ class IdKernel(FixedKernel):
     places = (0, 3)
 
     def _tables(self) -> tuple[NDArray[np.void], ...]:
-        hundreds = text_table((f"{n}N" for n in range(100, 1000)), 4)
-        return hundreds, text_table((f"{n:02}" for n in range(100)), 2)
+        return number_table(np.arange(100, 1000), b"000N"), number_table(np.arange(100), b"00")

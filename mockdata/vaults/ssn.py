@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mockdata.vaults._ascii import text_table
+from mockdata.vaults._ascii import number_table
 from mockdata.vaults._kernel import FixedKernel
 
 __all__ = ["SsnKernel"]
@@ -21,6 +21,9 @@ class SsnKernel(FixedKernel):
     places = (0, 4, 7)
 
     def _tables(self) -> tuple[NDArray[np.void], ...]:
-        areas = text_table((f"{area:03}-" for area in range(1, 900) if area != 666), 4)
-        groups = text_table((f"{group:02}-S" for group in range(1, 100)), 4)
-        return areas, groups, text_table((f"{serial:04}" for serial in range(1, 10_000)), 4)
+        areas = np.delete(np.arange(900), [0, 666])
+        return (
+            number_table(areas, b"000-"),
+            number_table(np.arange(1, 100), b"00-S"),
+            number_table(np.arange(1, 10_000), b"0000"),
+        )
