@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -28,6 +29,7 @@ BY_SIGNAL: Final = 128
 """A shell adds the signal's number to this for the exit code of a process that a signal ended."""
 
 SIGPIPE: Final = 13
+OUR_SINKS: Final = ("csv", "stdout")
 PACKAGE: Final = os.path.dirname(__file__)
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -36,7 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; ``arguments`` are the process's own if None."""
     for number in STOPPING:
         signal.signal(number, lambda number, _: sys.exit(BY_SIGNAL + number))
-    arguments = sys.argv[1:] if arguments is None else arguments
+    is_process = arguments is None
+    if is_process:
+        arguments = sys.argv[1:]
+        gc.disable()  # it has nothing to collect while modules are imported
     if not arguments:
         print(help_text(), end="")
         return DONE
@@ -54,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BY_SIGNAL + SIGPIPE
     except Exception as error:
         return _say(_described(error), FAILED)
+    if is_process and options.sink in OUR_SINKS:
+        _leave(DONE)  # all is written, and taking the interpreter down is a tenth of a short run
     return DONE
 
 
@@ -72,6 +79,7 @@ def _run(
     """Run the library on an event loop of the command's own, and leave it if a signal says so."""
     from mockdata.pipeline import generate
 
+    gc.enable()
     stopped_by: list[int] = []
 
     async def run() -> Report:
@@ -114,7 +122,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit without waiting for a thread that is held up in writing to a pipe nobody reads."""
+    """Exit without waiting for anything, as for a thread that writes to a pipe nobody reads."""
     with suppress(OSError, AttributeError):
         sys.stderr.flush()
     os._exit(code)

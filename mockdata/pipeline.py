@@ -21,13 +21,13 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from mockdata.batch import Batch, Receipt
 from mockdata.plan import Counts, Plan, VaultPlan, checked_workers
+from mockdata.pool import Pool, Records, Task, open_pool
 from mockdata.render import Place, measure, render
 from mockdata.report import Meter, Progress, Report
 from mockdata.sinks import AnySink, Files, Sink, Writer, as_sink
 from mockdata.slabs import Slabs
 from mockdata.tasks import in_task, open_tasks
 from mockdata.vaults import BATCH
-from mockdata.workers import Pool, Records, Task, open_pool
 
 __all__ = ["BatchStream", "generate", "generate_sync", "stream"]
 

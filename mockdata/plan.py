@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-import secrets
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ class Plan:
         """
         records = _records(counts)
         if seed is None:
-            seed = secrets.randbits(SEED_BITS)
+            seed = int.from_bytes(os.urandom(SEED_BITS // 8), sys.byteorder)
         seed = _whole("seed", seed, 0, 2**SEED_BITS - 1)
         if timestamp is None:
             timestamp = int(time.time())

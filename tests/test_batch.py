@@ -3,7 +3,7 @@
 import pytest
 
 import mockdata
-from mockdata import workers
+from mockdata import pool
 from mockdata.batch import Batch, Record
 from mockdata.slabs import Slabs
 from mockdata.testing import ListSink
@@ -30,7 +30,7 @@ def test_a_batch_says_the_same_in_every_form():
 
 
 async def test_batches_that_are_kept_stay_as_they_are(monkeypatch):
-    monkeypatch.setattr(workers, "SMALL", 0)
+    monkeypatch.setattr(pool, "SMALL", 0)
     kept = ListSink()
     await mockdata.generate({"ssn": 400_000}, sink=kept, seed=3, timestamp=1_700_000_000)
     again = ListSink()
@@ -40,7 +40,7 @@ async def test_batches_that_are_kept_stay_as_they_are(monkeypatch):
 
 
 async def test_a_view_of_the_lines_alone_keeps_them(monkeypatch):
-    monkeypatch.setattr(workers, "SMALL", 0)
+    monkeypatch.setattr(pool, "SMALL", 0)
     first = []
 
     def keep(batch):

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 import mockdata
-from mockdata import workers
+from mockdata import pool
 from mockdata.plan import Plan
 from mockdata.sinks.csv import CsvSink
 
@@ -21,7 +21,7 @@ FILES = {
 @pytest.fixture(params=["here", "pool"])
 def either(request, monkeypatch):
     if request.param == "pool":
-        monkeypatch.setattr(workers, "SMALL", 0)
+        monkeypatch.setattr(pool, "SMALL", 0)
 
 
 @pytest.fixture

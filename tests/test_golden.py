@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import mockdata
-from mockdata import pipeline, workers
+from mockdata import pipeline, pool
 from mockdata.sinks.stdout import StdoutSink
 from mockdata.testing import ListSink
 
@@ -57,7 +57,7 @@ def from_folder(folder):
 @pytest.fixture
 def pooled(monkeypatch):
     """Have processes made for runs that are small enough for one."""
-    monkeypatch.setattr(workers, "SMALL", 0)
+    monkeypatch.setattr(pool, "SMALL", 0)
 
 
 async def test_a_small_run():

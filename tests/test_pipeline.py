@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 import mockdata
-from mockdata import workers
+from mockdata import pool
 from mockdata.testing import FailingSink, ListSink, StallingSink
 
 RUN = {"seed": 1, "timestamp": 1_700_000_000}
@@ -28,13 +28,13 @@ def children():
 def either(request, monkeypatch):
     """Run a test with and without processes."""
     if request.param == "pool":
-        monkeypatch.setattr(workers, "SMALL", 0)
+        monkeypatch.setattr(pool, "SMALL", 0)
     return request.param
 
 
 @pytest.fixture
 def pooled(monkeypatch):
-    monkeypatch.setattr(workers, "SMALL", 0)
+    monkeypatch.setattr(pool, "SMALL", 0)
 
 
 @pytest.mark.parametrize("count", [1, 7, 9_999, 10_000, 10_001, 50_001])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -70,7 +69,7 @@ class _Pair:
     """The life of one vault's two files; every step is done at once, off the event loop."""
 
     def __init__(self, folder: str, vault: VaultPlan) -> None:
-        run = secrets.token_hex(4)
+        run = os.urandom(4).hex()
         names = f"{vault.name}_data.csv", f"{vault.name}_tokens.csv"
         self._final = [os.path.join(folder, name) for name in names]
         self._temporary = [os.path.join(folder, f".{name}.{run}.tmp") for name in names]
