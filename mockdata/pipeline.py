@@ -37,7 +37,7 @@ T = TypeVar("T")
 FILE_TASK: Final = 20 * BATCH
 """Records in a task that writes to a sink's files: many, since each task costs a round trip."""
 
-SLAB_TASK: Final = 5 * BATCH
+SLAB_TASK: Final = 10 * BATCH
 """Records in a task that writes to a slab: fewer, since it holds the slab's memory."""
 
 Item = Batch | Receipt

@@ -14,13 +14,14 @@ import anyio.to_thread
 
 from mockdata.batch import Batch
 from mockdata.plan import VaultPlan
+from mockdata.sinks._rows import Rows
 from mockdata.sinks.base import Writer
 
 __all__ = ["FORMATS", "StdoutSink"]
 
 FORMATS: Final = {
     "csv": ("vault,value,token\n", "{vault},", ",", ""),
-    "jsonl": ("", '{{"vault":"{vault}","value":"', '","token":"', '"}}'),
+    "jsonl": ("", '{"vault":"{vault}","value":"', '","token":"', '"}'),
 }
 """Format to its header line, and what stands before, between and after a row's two texts."""
 
@@ -44,11 +45,12 @@ class StdoutSink:
         self._open += 1
         turn, left = self._next_turn, vault.records
         done = self._next_turn = anyio.Event() if left else turn
+        rows = Rows(vault.vault, *self._row)
 
         async def write(batch: Batch) -> None:
             nonlocal left
             await turn.wait()
-            await _put(self._rows(batch))
+            await _put(rows.render(batch))
             left -= len(batch)
             if not left:
                 done.set()
@@ -61,20 +63,14 @@ class StdoutSink:
         finally:
             self._open -= 1
 
-    def _rows(self, batch: Batch) -> bytes:
-        before, between, after = (text.format(vault=batch.vault) for text in self._row)
-        pairs = zip(batch.values, batch.tokens, strict=True)
-        rows = f"{after}\n{before}".join(map(between.join, pairs))
-        return f"{before}{rows}{after}\n".encode()
 
-
-async def _put(rows: bytes) -> None:
+async def _put(rows: bytes | memoryview) -> None:
     """Write to standard output, whoever holds it up, and leave at once when cancelled."""
     if sys.stdout is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
     await anyio.to_thread.run_sync(_write, rows, abandon_on_cancel=True)
 
 
-def _write(rows: bytes) -> None:
+def _write(rows: bytes | memoryview) -> None:
     sys.stdout.buffer.write(rows)
     sys.stdout.buffer.flush()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mockdata.vaults._permute import Words
 
-__all__ = ["Draws", "Lines", "number_table"]
+__all__ = ["Draws", "Lines", "items_anywhere", "number_table"]
 
 FRACTION_BITS: Final = np.uint64(48)
 FRACTION: Final = np.uint64(2**48 - 1)
@@ -23,6 +23,11 @@ def number_table(numbers: NDArray[np.intp], form: bytes) -> NDArray[np.void]:
         numbers, digit = np.divmod(numbers, 10)
         texts[:, place] += digit.astype(np.uint8)
     return texts.view(f"V{len(form)}").reshape(-1)
+
+
+def items_anywhere(text: NDArray[np.uint8], item: np.dtype[Any]) -> NDArray[Any]:
+    """Return the view of a text whose item k begins at byte k: overlapping, one byte apart."""
+    return np.ndarray((len(text) - item.itemsize + 1,), item, text, 0, (1,))
 
 
 class Lines:

@@ -8,13 +8,11 @@ is longer than what a step leaves over.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from mockdata.vaults import STAMP, Key
-from mockdata.vaults._ascii import Lines
+from mockdata.vaults._ascii import Lines, items_anywhere
 from mockdata.vaults._kernel import Kernel, SuffixField, stamp
 from mockdata.vaults._permute import HALF, Words
 from mockdata.vaults.census import PIECE, Census
@@ -39,8 +37,8 @@ class NameKernel(Kernel):
         self._lengths = np.empty(capacity, np.intp)
         self._offsets = np.empty(capacity, np.intp)
         self._text = np.zeros(capacity * (2 * PIECE.itemsize + STAMP), np.uint8)
-        self._name_at = self._items_anywhere(PIECE)
-        self._rest_at = self._items_anywhere(self._rest.dtype)
+        self._name_at = items_anywhere(self._text, PIECE)
+        self._rest_at = items_anywhere(self._text, self._rest.dtype)
 
     def measure(self, start: int, stop: int) -> int:
         """Return the bytes of the data lines of a range of indices."""
@@ -74,8 +72,3 @@ class NameKernel(Kernel):
         np.add(self._first_lengths[:count], self._last_lengths[:count], out=lengths)
         np.add(lengths, STAMP, out=lengths)
         return first, last
-
-    def _items_anywhere(self, item: np.dtype[Any]) -> NDArray[Any]:
-        """Return the view of the text whose item k begins at byte k."""
-        size = len(self._text) - item.itemsize + 1
-        return np.ndarray((size,), item, self._text, 0, (1,))
