@@ -50,6 +50,13 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Measure, beside other programs, and write the results and a picture to docs."""
+    session.install(".[bench]")
+    session.run("python", "-m", "tests.benchmark", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and form."""
     session.install("-e", ".[lint]")

@@ -1,0 +1,90 @@
+"""Where a record's nanoseconds go: ``python -m tests.benchmark.nanoseconds``."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from mockdata.render import Place, render
+from mockdata.vaults import BATCH, VAULTS, Key, kernel
+
+ROUNDS = 300
+
+IMPORTS = ("pass", "import asyncio", "import numpy", "import asyncio, anyio.to_thread, anyio.streams.memory",
+           "import asyncio, uvloop", "import mockdata.pipeline")  # fmt: skip
+
+
+def per_record(function) -> float:
+    """Return the median of a call's nanoseconds, for each of BATCH records."""
+    taken = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        function()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken[ROUNDS // 3 :]) / BATCH * 1e9
+
+
+def steps(vault: str) -> dict[str, float]:
+    """Return what the steps of rendering a record cost."""
+    made = kernel(Key(vault, 1, 1_700_000_000))
+    suffixes, field = made._values, made._token_suffix
+    made.render(0, BATCH)
+    found = {
+        "permute an index": per_record(lambda: suffixes.permute(0, BATCH)),
+        "spell a suffix": per_record(lambda: suffixes.spell(BATCH)),
+        "place a suffix": per_record(lambda: field.fill(suffixes, BATCH)),
+        "hash for the draws": per_record(lambda: suffixes.draws(BATCH)),
+        "a value's line": per_record(lambda: made._data(BATCH)),
+        "measure": per_record(lambda: made.measure(0, BATCH)),
+        "both lines": per_record(lambda: made.render(0, BATCH)),
+    }
+    found["place a suffix"] -= found["spell a suffix"]
+    return found
+
+
+def writing(path: str) -> float:
+    """Return what it costs to write a record's 76 bytes to a file whose pages are there already."""
+    lines = memoryview(os.urandom(40 * BATCH))
+    file = os.open(path, os.O_WRONLY | os.O_CREAT)
+    try:
+        return per_record(lambda: os.pwrite(file, lines, 0)) * 76 / 40
+    finally:
+        os.close(file)
+
+
+def main() -> None:
+    """Print the tables."""
+    tables = {vault: steps(vault) for vault in VAULTS}
+    print("| ns a record |", " | ".join(tables), "|")
+    print("|---|" + "---|" * len(tables))
+    for step in tables["ssn"]:
+        print(f"| {step} |", " | ".join(f"{tables[vault][step]:.1f}" for vault in tables), "|")
+    with tempfile.NamedTemporaryFile() as file:
+        print(f"\nwrite 76 bytes to a file: {writing(file.name):.1f} ns")
+        key, batches = Key("ssn", 1, 1_700_000_000), 20
+        began = time.perf_counter()
+        render(key, 0, batches * BATCH, Place(file.name, 0), Place(file.name, 40 * batches * BATCH))
+        taken = (time.perf_counter() - began) / batches / BATCH * 1e9
+        print(f"render and write an ssn record to a new file: {taken:.1f} ns")
+    slab = os.memfd_create("bench")
+    print(f"hand 76 bytes over in memory: {writing(f'/proc/self/fd/{slab}'):.1f} ns")
+    view = np.zeros(76 * BATCH, np.uint8).data[: 40 * BATCH]
+    print(
+        f"make a str of a value: {per_record(lambda: str(view, 'ascii').split('0')):.1f} ns at the least"
+    )
+    print("\n| start-up | ms |\n|---|---|")
+    for code in IMPORTS:
+        taken = []
+        for _ in range(9):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-c", code], check=True)
+            taken.append(time.perf_counter() - began)
+        print(f"| `{code}` | {statistics.median(taken[2:]) * 1e3:.0f} |")
+
+
+if __name__ == "__main__":
+    main()

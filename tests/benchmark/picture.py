@@ -1,0 +1,41 @@
+"""The benchmark's picture: throughput by count, by workers and by program."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+
+mpl.use("svg")
+mpl.rcParams.update({"svg.hashsalt": "mockdata", "font.size": 9})
+
+from matplotlib import pyplot as plt  # noqa: E402
+
+OURS, THEIRS = "#1f6feb", "#9aa4b2"
+
+
+def draw(results: dict, target: Path) -> None:
+    """Write the picture of a benchmark's results, as SVG."""
+    figure, (by_count, by_workers, by_program) = plt.subplots(1, 3, figsize=(11, 3.2))
+    counts = results["counts"]
+    by_count.loglog(
+        [row["records"] for row in counts], [row["rate"] for row in counts], "o-", color=OURS
+    )
+    go = [row for row in counts if row["go_rate"]]
+    by_count.loglog([r["records"] for r in go], [r["go_rate"] for r in go], "s--", color=THEIRS)
+    by_count.legend(["mockdata", "the Go program, as published"], frameon=False, loc="upper left")
+    by_count.set(title="whole command, by count", xlabel="records", ylabel="records/s")
+
+    medians = results["medians"]
+    workers = [medians["dropping sink, one worker"], medians["dropping sink"]]
+    by_workers.bar(["1", "2"], workers, color=OURS, width=0.5)
+    by_workers.set(title="rendering, by workers", xlabel="workers", ylabel="million records/s")
+
+    rates = {"mockdata": medians["command to CSV"], "the Go program": results["go"]}
+    rates |= {name: rate for name, rate in results["peers"].items() if "GB" not in name}
+    names = sorted(rates, key=rates.__getitem__)
+    colours = [OURS if name == "mockdata" else THEIRS for name in names]
+    by_program.barh(names, [rates[name] for name in names], color=colours)
+    by_program.set(title="by program", xlabel="million records/s", xscale="log")
+    for axes in (by_count, by_workers, by_program):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(target, metadata={"Date": None})
