@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mockdata.vaults import Key
 from mockdata.vaults._ascii import Draws, Lines
-from mockdata.vaults._permute import Permutation, Suffixes
+from mockdata.vaults._permute import Counter, Permutation, Suffixes
 
 __all__ = ["FixedKernel", "Kernel", "SuffixField", "stamp"]
 
@@ -40,8 +40,9 @@ class Kernel(ABC):
     """Renders the lines of one key, up to ``capacity`` records at a time, with no allocation."""
 
     def __init__(self, key: Key, capacity: int) -> None:
-        self._values = Suffixes(Permutation.keyed(key.seed, key.vault, "value"), capacity)
-        self._tokens = Suffixes(Permutation.keyed(key.seed, key.vault, "token"), capacity)
+        self._suffixes = Suffixes(capacity)
+        self._values = Counter(Permutation.keyed(key.seed, key.vault, "value"), capacity)
+        self._tokens = Counter(Permutation.keyed(key.seed, key.vault, "token"), capacity)
         self._token_lines = Lines(f"tok_{key.vault}_".encode() + stamp(key.timestamp), capacity)
         self._token_suffix = SuffixField(self._token_lines)
 
@@ -51,10 +52,10 @@ class Kernel(ABC):
         Both are valid until the next call.
         """
         count = stop - start
-        self._values.permute(start, count)
+        self._suffixes.permute(self._values, start, count)
         data = self._data(count)
-        self._tokens.permute(start, count)
-        self._token_suffix.fill(self._tokens, count)
+        self._suffixes.permute(self._tokens, start, count)
+        self._token_suffix.fill(self._suffixes, count)
         return data, self._token_lines.first(count)
 
     @abstractmethod
@@ -63,7 +64,7 @@ class Kernel(ABC):
 
     @abstractmethod
     def _data(self, count: int) -> memoryview:
-        """Return the data lines of the indices that the values' permutation was given last."""
+        """Return the data lines of the values' indices, which are permuted already."""
 
 
 class FixedKernel(Kernel):
@@ -95,8 +96,8 @@ class FixedKernel(Kernel):
         return (stop - start) * self._lines.width
 
     def _data(self, count: int) -> memoryview:
-        self._suffix.fill(self._values, count)
-        self._draws.begin(self._values.draws(count))
+        self._suffix.fill(self._suffixes, count)
+        self._draws.begin(self._suffixes.draws(count))
         for field, table in zip(self._fields, self._texts, strict=True):
             field[:count] = self._draws.pick(table)
         return self._lines.first(count)

@@ -29,7 +29,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HALF", "WORD", "Permutation", "Suffixes", "Words"]
+__all__ = ["HALF", "WORD", "Counter", "Permutation", "Suffixes", "Words"]
 
 Words = NDArray[np.uint64]
 
@@ -76,23 +76,36 @@ class Permutation(NamedTuple):
         return cls(offset, gamma | 1)
 
 
-class Suffixes:
-    """The suffixes of one permutation, rendered into buffers that are made once."""
+class Counter:
+    """The indices of one permutation after its first step, ``offset + index * gamma``."""
 
     def __init__(self, permutation: Permutation, capacity: int) -> None:
         self._permutation = permutation
         self._steps: Words = np.arange(capacity, dtype=np.uint64) * np.uint64(permutation.gamma)
+
+    def count(self, start: int, out: Words) -> None:
+        """Write what becomes of the indices from ``start`` on."""
+        offset, gamma = self._permutation
+        np.add(self._steps[: len(out)], np.uint64((offset + start * gamma) & MASK), out=out)
+
+
+class Suffixes:
+    """Renders suffixes into buffers that are made once, and that all permutations share.
+
+    They are shared because a block's buffers have to fit into a core's cache.
+    """
+
+    def __init__(self, capacity: int) -> None:
         self._hash: Words = np.empty(capacity, np.uint64)
         self._scratch: Words = np.empty(capacity, np.uint64)
         self._words: Words = np.empty(capacity, np.uint64)
         self._places: Words = np.empty(2 * capacity, WORD)
         self._is_digit = np.empty(16 * capacity, np.bool_)
 
-    def permute(self, start: int, count: int) -> None:
+    def permute(self, counter: Counter, start: int, count: int) -> None:
         """Permute ``count`` indices from ``start`` on, for ``spell`` and ``draws``."""
         h, scratch = self._hash[:count], self._scratch[:count]
-        offset, gamma = self._permutation
-        np.add(self._steps[:count], np.uint64((offset + start * gamma) & MASK), out=h)
+        counter.count(start, h)
         for shift, multiplier in ((SHIFT_1, MIX_1), (SHIFT_2, MIX_2)):
             np.right_shift(h, shift, out=scratch)
             np.bitwise_xor(h, scratch, out=h)

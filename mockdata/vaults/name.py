@@ -42,12 +42,12 @@ class NameKernel(Kernel):
 
     def measure(self, start: int, stop: int) -> int:
         """Return the bytes of the data lines of a range of indices."""
-        self._values.permute(start, stop - start)
+        self._suffixes.permute(self._values, start, stop - start)
         self._draw(stop - start)
         return int(self._lengths[: stop - start].sum())
 
     def _data(self, count: int) -> memoryview:
-        self._suffix.fill(self._values, count)
+        self._suffix.fill(self._suffixes, count)
         first, last = self._draw(count)
         offsets, names = self._offsets[:count], self._names[:count]
         np.cumsum(self._lengths[:count], out=offsets)
@@ -62,7 +62,7 @@ class NameKernel(Kernel):
 
     def _draw(self, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Draw the names of the permuted indices, and compute the lengths of their lines."""
-        words, upper = self._values.draws(count), self._words[:count]
+        words, upper = self._suffixes.draws(count), self._words[:count]
         np.copyto(upper, words)
         first = self._first_names.draw(upper)
         last = self._surnames.draw(np.left_shift(words, HALF, out=words))

@@ -31,10 +31,10 @@ def per_record(function) -> float:
 def steps(vault: str) -> dict[str, float]:
     """Return what the steps of rendering a record cost."""
     made = kernel(Key(vault, 1, 1_700_000_000))
-    suffixes, field = made._values, made._token_suffix
+    suffixes, field = made._suffixes, made._token_suffix
     made.render(0, BATCH)
     found = {
-        "permute an index": per_record(lambda: suffixes.permute(0, BATCH)),
+        "permute an index": per_record(lambda: suffixes.permute(made._values, 0, BATCH)),
         "spell a suffix": per_record(lambda: suffixes.spell(BATCH)),
         "place a suffix": per_record(lambda: field.fill(suffixes, BATCH)),
         "hash for the draws": per_record(lambda: suffixes.draws(BATCH)),
