@@ -83,11 +83,17 @@ class _Workers(ProcessPoolExecutor):
             return self.processes[-1]
 
         context.Process = remember
-        super().__init__(workers, context, _settle, (os.getpid(), _open_files(), _blocked()))
+        self._inherited: OpenFiles = {}  # filled when the workers are forked, and so seen by them
+        others = _open_files()
+        super().__init__(workers, context, _settle, (os.getpid(), self._inherited, _blocked()))
+        self._pipes = _open_files().keys() - others.keys()
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         if self.processes:
             return super().submit(function, *args, **kwargs)
+        for file, identity in _open_files().items():
+            if file not in self._pipes:
+                self._inherited[file] = identity
         with _undisturbed():
             return super().submit(function, *args, **kwargs)
 

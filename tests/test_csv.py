@@ -4,7 +4,10 @@ import asyncio
 import errno
 import os
 import stat
+import sys
 
+import anyio
+import psutil
 import pytest
 
 import mockdata
@@ -160,3 +163,73 @@ async def test_a_part_with_no_records_is_two_header_lines(tmp_path):
     await mockdata.generate({"id": 1}, part=(1, 2), sink=tmp_path / "out")
     assert (tmp_path / "out" / "id_data.csv").read_text() == "id\n"
     assert (tmp_path / "out" / "id_tokens.csv").read_text() == "id_token\n"
+
+
+LOCKING = """
+import asyncio, sys, mockdata
+
+async def main():
+    told = asyncio.Event()
+
+    def tell(progress):
+        if progress.records and not told.is_set():
+            told.set()
+            print("under way", flush=True)
+
+    await mockdata.generate(50_000_000, sink=sys.argv[1], workers=2, on_progress=tell)
+
+asyncio.run(main())
+"""
+
+
+async def test_what_a_killed_run_leaves_is_removed_by_the_next_and_nothing_else(tmp_path):
+    folder = tmp_path / "data"
+    runs = []
+    for _ in range(2):
+        run = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", LOCKING, folder, stdout=asyncio.subprocess.PIPE
+        )
+        assert await run.stdout.readline() == b"under way\n"
+        runs.append(run)
+    (folder / ".name_data.csv.mine").write_text("not ours")
+    before = {file.name for file in folder.iterdir()}
+    assert len(before) == 17
+    killed, alive = runs
+    workers = psutil.Process(killed.pid).children()
+    killed.kill()
+    await killed.wait()
+    while any(worker.is_running() for worker in workers):
+        await asyncio.sleep(0)
+    await mockdata.generate({"id": 1}, sink=folder)
+    left = {file.name for file in folder.iterdir()} - {"id_data.csv", "id_tokens.csv"}
+    assert len(left) == 9
+    assert ".name_data.csv.mine" in left
+    alive.terminate()
+    await alive.wait()
+    await killed.communicate()
+    await alive.communicate()
+
+
+async def test_two_runs_into_one_folder_never_mix(tmp_path):
+    async def run(seed):
+        for _ in range(5):
+            await mockdata.generate(
+                2_000, sink=tmp_path / "out", seed=seed, timestamp=1_700_000_000
+            )
+
+    async with anyio.create_task_group() as group:
+        for seed in (1, 2, 3):
+            group.start_soon(run, seed)
+    await mockdata.generate(2_000, sink=tmp_path / "expected", seed=1, timestamp=1_700_000_000)
+    assert {f.name for f in (tmp_path / "out").iterdir()} == FILES
+    wholes = []
+    for seed in (1, 2, 3):
+        await mockdata.generate(2_000, sink=tmp_path / "w", seed=seed, timestamp=1_700_000_000)
+        wholes.append({f.name: f.read_bytes() for f in (tmp_path / "w").iterdir()})
+    for vault in ("name", "id", "dob", "ssn"):
+        pair = [
+            (tmp_path / "out" / f"{vault}_{kind}.csv").read_bytes() for kind in ("data", "tokens")
+        ]
+        assert pair in [
+            [whole[f"{vault}_{kind}.csv"] for kind in ("data", "tokens")] for whole in wholes
+        ]

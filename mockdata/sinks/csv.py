@@ -6,10 +6,19 @@ import errno
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import BinaryIO
 
 import anyio.to_thread
 
 from mockdata.plan import VaultPlan
+from mockdata.sinks._files import (
+    EARLIER,
+    TEMPORARY,
+    create_locked,
+    locked_folder,
+    remove_leftovers,
+    second_name,
+)
 from mockdata.sinks.base import Files
 
 __all__ = ["CsvSink"]
@@ -52,9 +61,12 @@ class _Folder:
         self._is_new = False
 
     def create(self) -> None:
-        with suppress(FileExistsError):
+        """Make the folder, or remove what a run that was killed has left in it."""
+        try:
             os.mkdir(self.path)
             self._is_new = True
+        except FileExistsError:
+            remove_leftovers(self.path)
 
     def keep(self) -> None:
         self._is_new = False
@@ -72,7 +84,8 @@ class _Pair:
         run = os.urandom(4).hex()
         names = f"{vault.name}_data.csv", f"{vault.name}_tokens.csv"
         self._final = [os.path.join(folder, name) for name in names]
-        self._temporary = [os.path.join(folder, f".{name}.{run}.tmp") for name in names]
+        self._temporary = [os.path.join(folder, f".{name}.{run}{TEMPORARY}") for name in names]
+        self._files: list[BinaryIO] = []
         columns = vault.vault.data_column, vault.vault.token_column
         self._headers = [f"{column}\n".encode() for column in columns]
 
@@ -83,34 +96,30 @@ class _Pair:
         return Files(data, tokens, len(data_header), len(token_header))
 
     def create(self) -> None:
-        """Make the files under their temporary names."""
+        """Make the files under their temporary names, and lock them: they are not left over."""
         for final in self._final:
             if os.path.isdir(final):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), final)
         for temporary, header in zip(self._temporary, self._headers, strict=True):
-            with open(temporary, "xb") as file:
-                file.write(header)
+            self._files.append(create_locked(temporary))
+            self._files[-1].write(header)
 
     def commit(self) -> None:
-        """Rename both files, or neither."""
-        data, tokens = self._final
-        earlier = f"{self._temporary[0]}.earlier"
-        with suppress(OSError):
-            os.link(data, earlier)
-        try:
-            os.replace(self._temporary[0], data)
-            try:
-                os.replace(self._temporary[1], tokens)
-            except OSError:
-                with suppress(OSError):
-                    os.replace(earlier, data) if os.path.exists(earlier) else os.unlink(data)
-                raise
-        finally:
-            with suppress(FileNotFoundError):
-                os.unlink(earlier)
+        """Rename both files, or neither, while no other run does so in this folder."""
+        with locked_folder(os.path.dirname(self._final[0]) or os.curdir):
+            data, tokens = self._final
+            with second_name(data, f"{self._temporary[0]}{EARLIER}") as put_back:
+                os.replace(self._temporary[0], data)
+                try:
+                    os.replace(self._temporary[1], tokens)
+                except OSError:
+                    put_back()
+                    raise
 
     def discard(self) -> None:
         """Remove what is left under a temporary name."""
+        for file in self._files:
+            file.close()
         for temporary in self._temporary:
             with suppress(OSError):
                 os.unlink(temporary)
