@@ -23,13 +23,14 @@ def live_progress() -> Iterator[Callable[[Progress], None]]:
 
     bars = Bars(
         TextColumn("{task.description:<4}"),
-        BarColumn(),
+        BarColumn(bar_width=None),
         TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[counts]:>28}"),
-        TextColumn("{task.fields[rate]:>15}"),
-        TextColumn("{task.fields[size]:>9}"),
+        TextColumn("{task.fields[records]:>13,}"),
+        TextColumn("{task.fields[rate]:>8}"),
+        TextColumn("{task.fields[size]:>7}"),
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         console=Console(stderr=True),
+        expand=True,
         auto_refresh=False,
     )
     tasks: dict[str, TaskID] = {}
@@ -39,14 +40,14 @@ def live_progress() -> Iterator[Callable[[Progress], None]]:
         nonlocal shown
         if progress.vault not in tasks:
             tasks[progress.vault] = bars.add_task(
-                progress.vault, total=progress.total, counts="", rate="", size=""
+                progress.vault, total=progress.total, records=0, rate="", size=""
             )
         rate = progress.records / progress.seconds if progress.records else 0.0
         bars.update(
             tasks[progress.vault],
             completed=progress.records,
-            counts=f"{progress.records:,}/{progress.total:,}",
-            rate=_scaled(rate, "rec/s"),
+            records=progress.records,
+            rate=_scaled(rate, "/s"),
             size=_scaled(progress.bytes, "B"),
         )
         if progress.seconds - shown >= REFRESH or progress.records == progress.total:
@@ -72,8 +73,8 @@ def summary(report: Report, folder: str | None) -> str:
     size, seconds = _scaled(report.bytes, "B"), f"{report.seconds:.2f} s"
     lines.append(
         f"{report.records:,} records, {size}{where}, in {seconds}: "
-        f"{_scaled(report.records_per_second, 'records/s')}, "
-        f"{_scaled(report.peak_memory, 'B')} of memory at the peak"
+        f"{report.records_per_second:,.0f} records/s, "
+        f"{_scaled(report.peak_memory, 'B')} of memory"
     )
     lines.append(f"the same again: --seed {report.seed} --timestamp {report.timestamp}")
     return "\n".join(lines)

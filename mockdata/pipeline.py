@@ -215,6 +215,8 @@ async def _run(
     with Slabs() as slabs:
         async with open_pool(plan.records, workers, executor) as pool:
             run = _Run(pool, slabs, meter, len(plan.vaults), len(plan.vaults), anyio.Event())
+            for vault in plan.vaults:
+                meter.add(vault.name, 0, 0, 0)
             async with open_tasks() as tasks:
                 for vault in plan.vaults:
                     tasks.start(_run_vault, run, sink, vault)
@@ -254,7 +256,6 @@ async def _run_vault(run: _Run, sink: Sink, vault: VaultPlan) -> None:
                     tasks.start(_produce_files, run, vault, target, send)
                     tasks.start(_consume, run, None, receive)
                 else:
-                    run.meter.add(vault.name, 0, 0, 0)
                     tasks.start(_produce_batches, run, vault, send)
                     tasks.start(_consume, run, target, receive)
             await run.written()
