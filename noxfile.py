@@ -28,7 +28,8 @@ def interpreters() -> list[str]:
             works = subprocess.run(command, capture_output=True, check=False)
             if works.returncode == 0:
                 found.setdefault(version, candidate)
-    newest_last = [found[version] for version in VERSIONS if version in found]
+    newest_last = [found.pop(version) for version in VERSIONS if version in found]
+    newest_last += found.values()  # the one that runs this, if it is newer than all of them
     return list(dict.fromkeys([newest_last[0], newest_last[-1]]))
 
 

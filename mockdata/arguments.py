@@ -195,10 +195,9 @@ def load_sink(options: Options) -> AnySink:
     if found := tuple(entry_points(group=SINKS, name=name)):
         try:
             make = found[0].load()
-            made = make(argument) if colon else make()
-        except Exception as error:
+            return as_sink(make(argument) if colon else make())
+        except (Exception, SystemExit) as error:
             raise _not_loaded(options.sink, error) from error
-        return _checked(options.sink, made)
     if not (name and argument):
         raise PlanError(
             "sink", f"{options.sink!r} is not csv, stdout, MODULE:CALLABLE or installed"
@@ -209,17 +208,19 @@ def load_sink(options: Options) -> AnySink:
         found_object: Any = importlib.import_module(name)
         for attribute in argument.split("."):
             found_object = getattr(found_object, attribute)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _not_loaded(options.sink, error) from error
     return _checked(options.sink, found_object)
 
 
 def _checked(name: str, found: Any) -> AnySink:
-    if isinstance(found, type) or not (callable(found) or callable(getattr(found, "open", None))):
+    if isinstance(found, type):
+        raise PlanError("sink", f"{name!r} is a class: name a function or an instance")
+    if not (callable(found) or callable(getattr(found, "open", None))):
         raise PlanError("sink", f"{name!r} is neither a callable nor a sink")
     return as_sink(found)
 
 
-def _not_loaded(sink: str, error: Exception) -> PlanError:
+def _not_loaded(sink: str, error: BaseException) -> PlanError:
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     return PlanError("sink", f"{sink!r} does not load: {reason}")

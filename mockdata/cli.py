@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import os
+import select
 import signal
 import sys
 import traceback
@@ -17,7 +18,7 @@ from mockdata.arguments import Options, help_text, load_sink, parse
 from mockdata.errors import MockDataError, PlanError
 
 if TYPE_CHECKING:
-    from mockdata.report import Progress, Report
+    from mockdata.report import Report
     from mockdata.sinks import AnySink
 
 __all__ = ["main"]
@@ -36,12 +37,16 @@ STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; ``arguments`` are the process's own if None."""
-    for number in STOPPING:
-        signal.signal(number, lambda number, _: sys.exit(BY_SIGNAL + number))
-    is_process = arguments is None
-    if is_process:
-        arguments = sys.argv[1:]
-        gc.disable()  # it has nothing to collect while modules are imported
+    _occupy_standard_files()
+    for number in STOPPING:  # until the run listens, there is nothing to undo
+        signal.signal(number, lambda number, _: _leave(BY_SIGNAL + number))
+    if arguments is not None:
+        return _main(arguments)
+    gc.disable()  # it has nothing to collect while modules are imported
+    return _main(sys.argv[1:], leave=True)
+
+
+def _main(arguments: Sequence[str], *, leave: bool = False) -> int:
     if not arguments:
         print(help_text(), end="")
         return DONE
@@ -52,39 +57,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(f"{error} (see --help)", WRONG_USE)
     try:
         _tell(options, _generate(options, sink))
-    except BrokenPipeError:
-        if options.sink != "stdout":
-            return _say("nobody reads standard output any more", FAILED)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
-        return BY_SIGNAL + SIGPIPE
+    except _Stopped as stopped:
+        _leave(BY_SIGNAL + stopped.number)
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
+            return BY_SIGNAL + SIGPIPE
         return _say(_described(error), FAILED)
-    if is_process and options.sink in OUR_SINKS:
+    if leave and options.sink in OUR_SINKS:
         _leave(DONE)  # all is written, and taking the interpreter down is a tenth of a short run
     return DONE
 
 
+class _Stopped(BaseException):
+    """A signal ended the run, and what the run had made is gone."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _occupy_standard_files() -> None:
+    """Have a closed standard file's number taken: an event loop's own file must not get it."""
+    while (file := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(file)
+
+
+def _nobody_reads() -> bool:
+    """Return whether standard output is a pipe whose other end is closed."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
 def _generate(options: Options, sink: AnySink) -> Report:
-    from mockdata.display import live_progress, on_terminal
-
-    rows_on_screen = options.sink == "stdout" and on_terminal(sys.stdout)
-    show = options.progress and on_terminal(sys.stderr) and not rows_on_screen
-    with live_progress() if show else nullcontext() as on_progress:
-        return _run(options, sink, on_progress)
-
-
-def _run(
-    options: Options, sink: AnySink, on_progress: Callable[[Progress], object] | None
-) -> Report:
     """Run the library on an event loop of the command's own, and leave it if a signal says so."""
+    from mockdata.display import live_progress, on_terminal
     from mockdata.pipeline import generate
 
     gc.enable()
+    rows_on_screen = options.sink == "stdout" and on_terminal(sys.stdout)
+    show = options.progress and on_terminal(sys.stderr) and not rows_on_screen
     stopped_by: list[int] = []
 
     async def run() -> Report:
-        running = asyncio.ensure_future(
-            generate(
+        running = asyncio.current_task()
+
+        def stop(number: int) -> None:
+            if not stopped_by and running is not None:
+                running.cancel()
+            stopped_by.append(number)
+
+        for number in STOPPING:
+            with suppress(NotImplementedError):
+                asyncio.get_running_loop().add_signal_handler(number, stop, number)
+        with live_progress() if show else nullcontext() as on_progress:
+            return await generate(
                 options.counts,
                 sink=sink,
                 seed=options.seed,
@@ -93,24 +122,13 @@ def _run(
                 workers=options.workers,
                 on_progress=on_progress,
             )
-        )
-
-        def stop(number: int) -> None:
-            if not stopped_by:
-                running.cancel()
-            stopped_by.append(number)
-
-        for number in STOPPING:
-            with suppress(NotImplementedError):
-                asyncio.get_running_loop().add_signal_handler(number, stop, number)
-        return await running
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
             return runner.run(run())
         finally:
             if stopped_by:
-                _leave(BY_SIGNAL + stopped_by[0])
+                raise _Stopped(stopped_by[0])
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -130,31 +148,35 @@ def _leave(code: int) -> NoReturn:
 
 def _tell(options: Options, report: Report) -> None:
     if options.json:
-        stream = sys.stderr if options.sink == "stdout" else sys.stdout
-        print(json.dumps(report.to_dict()), file=stream, flush=True)
+        text = json.dumps(report.to_dict())
+        if options.sink == "stdout":
+            _say(text, DONE, who="")
+        elif sys.stdout is not None:
+            print(text, flush=True)
     elif not options.quiet:
         from mockdata.display import summary
 
         folder = options.output if options.sink == "csv" else None
-        print(summary(report, folder), file=sys.stderr)
+        _say(summary(report, folder), DONE, who="")
 
 
-def _say(message: str, code: int) -> int:
-    with suppress(OSError, AttributeError):
-        print(f"mockdata: {message}", file=sys.stderr)
+def _say(message: str, code: int, who: str = "mockdata: ") -> int:
+    """Print a message on standard error, if there is one, and return the exit code."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(f"{who}{message}", file=sys.stderr)
     return code
 
 
 def _described(error: Exception) -> str:
-    """Say an error in one line; one that is not ours with its type and where it was raised."""
-    if isinstance(error, OSError) and error.filename is not None:
+    """Say an error in one line; one out of the user's code with its type and its place."""
+    text, notes = " ".join(str(error).split()), getattr(error, "__notes__", ())
+    if isinstance(error, OSError) and not notes and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    text = " ".join(str(error).split())
-    if isinstance(error, MockDataError | OSError):
+    if isinstance(error, MockDataError | OSError) and not notes and text:
         return text
     where = _raised_at(traceback.extract_tb(error.__traceback__))
-    notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
-    return f"{type(error).__name__} in {where}: {text}{notes}"
+    return "; ".join([f"{type(error).__name__} in {where}: {text}", *notes])
 
 
 def _raised_at(frames: Sequence[traceback.FrameSummary]) -> str:

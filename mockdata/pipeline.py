@@ -20,13 +20,14 @@ import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from mockdata.batch import Batch, Receipt
+from mockdata.errors import PlanError
 from mockdata.plan import Counts, Plan, VaultPlan, checked_workers
 from mockdata.pool import Pool, Records, Task, open_pool
 from mockdata.render import Place, measure, render
 from mockdata.report import Meter, Progress, Report
 from mockdata.sinks import AnySink, Files, Sink, Writer, as_sink
 from mockdata.slabs import Slabs
-from mockdata.tasks import in_task, open_tasks
+from mockdata.tasks import end_task, in_task, open_tasks
 from mockdata.vaults import BATCH
 
 __all__ = ["BatchStream", "generate", "generate_sync", "stream"]
@@ -84,7 +85,15 @@ async def generate(
     """
     plan = Plan.of(counts, seed, timestamp, part)
     workers = checked_workers(workers)
+    _check_executor(executor)
+    if on_progress is not None and not callable(on_progress):
+        raise PlanError("on_progress", f"{on_progress!r} is not callable")
     return await in_task(_run, plan, as_sink(sink), workers, executor, on_progress)
+
+
+def _check_executor(executor: object) -> None:
+    if executor is not None and not isinstance(executor, Executor):
+        raise PlanError("executor", f"{executor!r} is not a concurrent.futures.Executor")
 
 
 def _sync(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
@@ -96,11 +105,14 @@ def _sync(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
             return asyncio.run(function(*args, **kwargs))
         raise RuntimeError(f"an event loop runs here: await {function.__name__}() instead")
 
+    call.__name__ = call.__qualname__ = f"{function.__name__}_sync"
+    call.__doc__ = (
+        f"Do what ``{function.__name__}`` does where no event loop runs.\n\n{call.__doc__}"
+    )
     return call
 
 
 generate_sync = _sync(generate)
-"""``generate`` for where no event loop runs. Raises RuntimeError where one does."""
 
 
 def stream(
@@ -119,6 +131,7 @@ def stream(
     and so are the errors; WorkerError is raised where the next batch would be.
     """
     plan = Plan.of(counts, seed, timestamp, part)
+    _check_executor(executor)
     return _stream(plan, checked_workers(workers), executor)
 
 
@@ -166,19 +179,18 @@ async def _stream(
         async def feed() -> None:
             with send:
                 try:
-                    await _run(plan, _Sender(send), workers, executor, None)
+                    await in_task(_run, plan, _Sender(send), workers, executor, None)
                 except Exception as error:
                     batches.fail(error)
 
-        async with open_tasks() as tasks:
-            tasks.start(feed)
-            try:
-                yield batches
-            except Exception as error:
-                batches.name_last(error)
-                raise
-            finally:
-                tasks.cancel()
+        feeding = asyncio.ensure_future(feed())
+        try:
+            yield batches
+        except Exception as error:
+            batches.name_last(error)
+            raise
+        finally:
+            await end_task(feeding)
 
 
 @contextmanager

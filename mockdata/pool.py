@@ -44,9 +44,9 @@ async def open_pool(records: int, workers: int, executor: Executor | None) -> As
     elif records <= SMALL:
         pool = Pool(_Here(), 1)
     else:
-        from mockdata.workers import WorkerPool
+        from mockdata.workers import WorkerPool, may_have_children
 
-        pool = WorkerPool(workers)
+        pool = WorkerPool(workers) if may_have_children() else Pool(_Here(), 1)
     try:
         yield pool
     finally:
@@ -74,8 +74,10 @@ class Pool:
         try:
             future = call(executor)
         except RuntimeError as error:  # broken, or shut down, which only the message tells
+            broken = BrokenExecutor(str(error))
+            broken.__cause__ = error
             future = Future()
-            future.set_exception(BrokenExecutor(str(error)))
+            future.set_exception(broken)
         self._unfinished.add(future)
         future.add_done_callback(self._unfinished.discard)
         self._memory.look(self._processes())

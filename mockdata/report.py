@@ -21,7 +21,7 @@ class Progress(NamedTuple):
     total: int
     """Records of this vault in the run."""
     bytes: int
-    """Bytes of those records' data and token lines."""
+    """Bytes of those records' data and token lines, and of the files' header lines."""
     seconds: float
     """Since the run began."""
 

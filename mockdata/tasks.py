@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar, TypeVarTuple, Unpack
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import anyio
 from anyio.abc import TaskGroup
 
-__all__ = ["Tasks", "in_task", "open_tasks"]
+__all__ = ["Tasks", "end_task", "in_task", "open_tasks"]
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
@@ -31,6 +32,8 @@ class Tasks:
                 await function(*args)
             except anyio.get_cancelled_exc_class() as error:
                 _forget(error)
+                if not self._group.cancel_scope.cancel_called:
+                    self.fail(error)  # not ours: what it awaited was cancelled by somebody else
                 raise
             except BaseException as error:
                 self.fail(error)
@@ -87,3 +90,21 @@ async def in_task(function: Callable[[Unpack[Ts]], Awaitable[T]], *args: *Ts) ->
     async with open_tasks() as tasks:
         tasks.start(run)
     return results[0]
+
+
+async def end_task(task: asyncio.Future[Any]) -> None:
+    """Cancel a task and wait for its end, however often the caller is cancelled meanwhile.
+
+    Unlike a task group, this may be called in another task than the one that started it: a test
+    framework may set a fixture up in one and tear it down in the next.
+    """
+    task.cancel()
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is not None:
+        raise cancelled

@@ -28,7 +28,7 @@ import anyio.to_thread
 
 from mockdata.pool import Pool
 
-__all__ = ["WorkerPool"]
+__all__ = ["WorkerPool", "may_have_children"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +38,11 @@ PARENT_CHECK: Final = 0.5
 
 OpenFiles = dict[int, tuple[int, int]]
 """File descriptor to device and inode."""
+
+
+def may_have_children() -> bool:
+    """Return whether this process may: a daemonic one, as of a multiprocessing.Pool, may not."""
+    return not multiprocessing.current_process().daemon
 
 
 class WorkerPool(Pool):
@@ -105,6 +110,8 @@ class _Workers(ProcessPoolExecutor):
         self.shutdown(wait=True)
         for process in started:
             process.join()
+            process.close()
+        self.processes.clear()
 
 
 @contextmanager

@@ -306,3 +306,78 @@ def test_the_console_script_is_the_same(tmp_path, mockdata_command):
 
     (script,) = entry_points(group="console_scripts", name="mockdata")
     assert script.value == "mockdata.cli:main"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_files_do_no_harm(tmp_path, closed):
+    command = f"{sys.executable} -m mockdata 5 {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout == b""
+    assert len(files(tmp_path / "data")) == 8
+
+
+def test_rows_for_a_closed_stdout_are_an_error(tmp_path):
+    command = f"{sys.executable} -m mockdata 5 -s stdout >&-"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"mockdata: standard output: ")
+
+
+def test_a_module_that_exits_does_not_load(mockdata_command, tmp_path):
+    (tmp_path / "exits.py").write_text("import sys\nsys.exit(0)\n")
+    done = mockdata_command("5", "-s", "exits:f")
+    assert done.returncode == 2
+    assert "does not load" in done.stderr
+
+
+def test_a_loaders_own_trouble_is_told_with_its_place(mockdata_command, tmp_path):
+    (tmp_path / "loader.py").write_text(
+        "def pipe(batch):\n    raise BrokenPipeError(32, 'Broken pipe')\n"
+        "def late(batch):\n    raise TimeoutError\n"
+        "def missing(batch):\n    open('nosuch.txt')\n"
+    )
+    for name, line, kind in (
+        ("pipe", 2, "BrokenPipe"),
+        ("late", 4, "Timeout"),
+        ("missing", 6, "FileNotFound"),
+    ):
+        done = mockdata_command("5", "-s", f"loader:{name}", "-q")
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        for text in (f"{kind}Error", f"loader.py, line {line}", "name records 0 to 4"):
+            assert text in done.stderr
+
+
+def test_json_into_a_closed_pipe_ends_quietly(tmp_path):
+    run = subprocess.Popen(
+        [*COMMAND, "5", "--json"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    run.stdout.close()
+    assert run.stderr.read() == b""
+    run.stderr.close()
+    assert run.wait(60) == 141
+
+
+def test_a_signal_leaves_the_terminal_as_it_was(tmp_path):
+    main, side = pty.openpty()
+    run = subprocess.Popen(
+        [*COMMAND, "100M"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=side,
+        env=os.environ | {"TERM": "xterm-256color"},
+    )
+    os.close(side)
+    shown = b""
+    while b"\x1b[?25l" not in shown:
+        shown += os.read(main, 65536)
+    run.send_signal(signal.SIGINT)
+    while True:
+        try:
+            shown += os.read(main, 65536)
+        except OSError:
+            break
+    os.close(main)
+    assert run.wait(30) == 130
+    assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")

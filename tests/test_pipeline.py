@@ -1,7 +1,9 @@
 """The pipeline: order, back-pressure, errors, cancellation, and what is left behind: nothing."""
 
 import asyncio
+import gc
 import os
+import pickle
 import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -12,6 +14,7 @@ from multiprocessing import get_context
 import anyio
 import psutil
 import pytest
+import pytest_asyncio
 
 import mockdata
 from mockdata import pool
@@ -434,3 +437,86 @@ def test_generate_sync_in_a_thread(pooled):
     thread.start()
     thread.join()
     assert reports[0].records == 5
+
+
+# What users meet
+
+
+async def a_cancelled_wait(*_):
+    waiting = asyncio.ensure_future(anyio.sleep_forever())
+    waiting.cancel()
+    await waiting
+
+
+@pytest.mark.parametrize("where", ["callback", "sink", "open"])
+async def test_a_cancellation_of_the_users_own_is_no_success(either, where):
+    class Sink:
+        @asynccontextmanager
+        async def open(self, vault):
+            if where == "open":
+                await a_cancelled_wait()
+            yield a_cancelled_wait
+            closed.append("as if all were well")
+
+    closed = []
+    with pytest.raises(asyncio.CancelledError):
+        await mockdata.generate(
+            {"ssn": 50_000}, sink=a_cancelled_wait if where == "callback" else Sink()
+        )
+    assert closed == []
+
+
+async def test_a_cancellation_in_on_progress_leaves_no_files(either, tmp_path):
+    def cancel(progress):
+        if progress.records:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await mockdata.generate({"ssn": 50_000}, sink=tmp_path / "out", on_progress=cancel)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest_asyncio.fixture
+async def held_stream():
+    async with mockdata.stream({"ssn": 200_000}) as batches:
+        yield batches
+
+
+async def test_a_fixture_may_hold_a_stream_open(held_stream):
+    assert len(await anext(held_stream)) == 10_000
+
+
+def in_daemon(folder):
+    mockdata.generate_sync({"id": 300_000}, sink=folder, **RUN)
+
+
+def test_a_daemonic_process_may_generate(tmp_path):
+    process = get_context("fork").Process(target=in_daemon, args=(tmp_path / "out",), daemon=True)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert (tmp_path / "out" / "id_data.csv").stat().st_size == 300_000 * 34 + 3
+
+
+def test_generate_sync_is_a_function_of_its_own():
+    assert pickle.loads(pickle.dumps(mockdata.generate_sync)) is mockdata.generate_sync
+    assert mockdata.generate_sync.__name__ == "generate_sync"
+
+
+@pytest.mark.parametrize("argument", ["executor", "on_progress"])
+async def test_what_cannot_be_used_is_refused_at_once(argument, tmp_path):
+    with pytest.raises(mockdata.PlanError, match=argument):
+        await mockdata.generate(1, sink=tmp_path / "out", **{argument: 5})
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_run_closes_its_files_at_once(pooled):
+    gc.disable()
+    try:
+        await mockdata.generate({"id": 5}, sink=lambda _: None)
+        before = len(os.listdir("/proc/self/fd"))
+        for _ in range(3):
+            await mockdata.generate({"id": 5}, sink=lambda _: None)
+        assert len(os.listdir("/proc/self/fd")) <= before + 2
+    finally:
+        gc.enable()

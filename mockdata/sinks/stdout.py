@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from mockdata.batch import Batch
+from mockdata.errors import PlanError
 from mockdata.plan import VaultPlan
 from mockdata.sinks._rows import Rows
 from mockdata.sinks.base import Writer
@@ -33,6 +34,8 @@ class StdoutSink:
     """
 
     def __init__(self, format: Literal["csv", "jsonl"] = "csv") -> None:
+        if format not in FORMATS:
+            raise PlanError("format", f"{format!r} is not one of " + ", ".join(FORMATS))
         self._header, *self._row = FORMATS[format]
         self._open = 0
 
