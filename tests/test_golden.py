@@ -103,9 +103,10 @@ async def test_an_executor_of_ones_own(tmp_path):
         assert from_folder(tmp_path / "out") == GOLDEN
 
 
-async def test_a_stream(pooled):
+@pytest.mark.parametrize("workers", [1, 2, 8])
+async def test_a_stream(pooled, workers):
     lines = {vault: (bytearray(), bytearray()) for vault in COUNTS}
-    async with mockdata.stream(COUNTS, workers=2, **RUN) as batches:
+    async with mockdata.stream(COUNTS, workers=workers, **RUN) as batches:
         assert (batches.seed, batches.timestamp) == (RUN["seed"], RUN["timestamp"])
         async for batch in batches:
             lines[batch.vault][0].extend(batch.data_lines)
@@ -119,12 +120,13 @@ def test_where_no_loop_runs():
     assert from_list(sink) == GOLDEN
 
 
-async def test_standard_output(pooled, monkeypatch):
+@pytest.mark.parametrize("workers", [1, 2, 8])
+async def test_standard_output(pooled, workers, monkeypatch):
     class Out:
         buffer = io.BytesIO()
 
     monkeypatch.setattr("sys.stdout", Out)
-    await mockdata.generate(COUNTS, sink=StdoutSink(), workers=2, **RUN)
+    await mockdata.generate(COUNTS, sink=StdoutSink(), workers=workers, **RUN)
     header, *rows = Out.buffer.getvalue().decode().split("\n")
     assert header == "vault,value,token"
     assert rows.pop() == ""
