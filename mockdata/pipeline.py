@@ -9,39 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
-from typing import Any, Final, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from mockdata.batch import Batch, Receipt
+from mockdata.batch import Batch
 from mockdata.errors import PlanError
 from mockdata.plan import Counts, Plan, VaultPlan, checked_workers
-from mockdata.pool import Pool, Records, Task, open_pool
-from mockdata.render import Place, measure, render
+from mockdata.pool import Records, open_pool
+from mockdata.producers import Item, Run, produce_batches, produce_files
 from mockdata.report import Meter, Progress, Report
 from mockdata.sinks import AnySink, Files, Sink, Writer, as_sink
 from mockdata.slabs import Slabs
 from mockdata.tasks import end_task, in_task, open_tasks
-from mockdata.vaults import BATCH
 
 __all__ = ["BatchStream", "generate", "generate_sync", "stream"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-FILE_TASK: Final = 20 * BATCH
-"""Records in a task that writes to a sink's files: many, since each task costs a round trip."""
-
-SLAB_TASK: Final = 10 * BATCH
-"""Records in a task that writes to a slab: fewer, since it holds the slab's memory."""
-
-Item = Batch | Receipt
 
 
 async def generate(
@@ -226,7 +215,7 @@ async def _run(
     meter = Meter(plan, on_progress)
     with Slabs() as slabs:
         async with open_pool(plan.records, workers, executor) as pool:
-            run = _Run(pool, slabs, meter, len(plan.vaults), len(plan.vaults), anyio.Event())
+            run = Run(pool, slabs, meter, len(plan.vaults), len(plan.vaults), anyio.Event())
             for vault in plan.vaults:
                 meter.add(vault.name, 0, 0, 0)
             async with open_tasks() as tasks:
@@ -235,40 +224,16 @@ async def _run(
             return meter.report(pool.peak_memory())
 
 
-@dataclass(slots=True)
-class _Run:
-    """What a run's vaults share."""
-
-    pool: Pool
-    slabs: Slabs
-    meter: Meter
-    vaults: int
-    unwritten: int
-    all_written: anyio.Event
-
-    @property
-    def ahead(self) -> int:
-        """How many tasks of a vault are under way behind the one that is waited for."""
-        return -(-self.pool.workers // self.vaults)
-
-    async def written(self) -> None:
-        """Report one vault's last batch as written, and wait for the last one of every vault."""
-        self.unwritten -= 1
-        if not self.unwritten:
-            self.all_written.set()
-        await self.all_written.wait()
-
-
-async def _run_vault(run: _Run, sink: Sink, vault: VaultPlan) -> None:
+async def _run_vault(run: Run, sink: Sink, vault: VaultPlan) -> None:
     with _open_stream() as (send, receive):
         async with _opened(sink, vault) as target:
             async with open_tasks() as tasks:
                 if isinstance(target, Files):
                     run.meter.add(vault.name, 0, target.data_offset, target.token_offset)
-                    tasks.start(_produce_files, run, vault, target, send)
+                    tasks.start(produce_files, run, vault, target, send)
                     tasks.start(_consume, run, None, receive)
                 else:
-                    tasks.start(_produce_batches, run, vault, send)
+                    tasks.start(produce_batches, run, vault, send)
                     tasks.start(_consume, run, target, receive)
             await run.written()
 
@@ -289,7 +254,7 @@ async def _opened(sink: Sink, vault: VaultPlan) -> AsyncIterator[Writer | Files]
 
 
 async def _consume(
-    run: _Run, write: Writer | None, receive: MemoryObjectReceiveStream[Item]
+    run: Run, write: Writer | None, receive: MemoryObjectReceiveStream[Item]
 ) -> None:
     async for item in receive:
         if write is not None and isinstance(item, Batch):
@@ -308,96 +273,3 @@ def _records(batch: Batch) -> Records:
 def _name_records(error: BaseException, records: Records) -> None:
     vault, start, stop = records
     error.add_note(f"mockdata: at {vault} records {start} to {stop - 1}")
-
-
-async def _produce_batches(run: _Run, vault: VaultPlan, send: MemoryObjectSendStream[Item]) -> None:
-    """Have the workers render to slabs, and send these on, cut into batches."""
-
-    def begin(start: int, stop: int) -> _SlabTask:
-        return _SlabTask(run, vault, start, stop)
-
-    with send:
-        for task in _under_way(begin, vault.ranges(SLAB_TASK), run.ahead):
-            for batch in await task.batches():
-                await send.send(batch)
-
-
-class _SlabTask:
-    """A range that is being rendered to a slab."""
-
-    def __init__(self, run: _Run, vault: VaultPlan, start: int, stop: int) -> None:
-        kind, records = vault.vault, stop - start
-        self._tokens_at = records * kind.data_width
-        self._vault = vault
-        self._start, self._stop = start, stop
-        path, self._lines = run.slabs.lend(self._tokens_at + records * kind.token_width)
-        places = Place(path, 0), Place(path, self._tokens_at)
-        self._task = run.pool.submit(
-            (vault.name, start, stop), render, vault.key, start, stop, *places
-        )
-
-    async def batches(self) -> list[Batch]:
-        """Wait until the range is rendered, and cut it into batches."""
-        batches = []
-        data, tokens = 0, self._tokens_at
-        for start, size in zip(
-            range(self._start, self._stop, BATCH), await self._task.result(), strict=True
-        ):
-            records = min(BATCH, self._stop - start)
-            data_lines = self._lines[data : data + size]
-            token_bytes = records * self._vault.vault.token_width
-            token_lines = self._lines[tokens : tokens + token_bytes]
-            batches.append(Batch(self._vault.name, start, records, data_lines, token_lines))
-            data += size
-            tokens += token_bytes
-        return batches
-
-
-async def _produce_files(
-    run: _Run, vault: VaultPlan, files: Files, send: MemoryObjectSendStream[Item]
-) -> None:
-    """Have the workers write to the sink's files, and send on the receipts."""
-    kind = vault.vault
-    data_offset, token_offset = files.data_offset, files.token_offset
-    writes: deque[tuple[Receipt, Task[list[int]]]] = deque()
-
-    def begin(start: int, stop: int) -> Task[int]:
-        return run.pool.submit((vault.name, start, stop), measure, vault.key, start, stop)
-
-    measured = _under_way(begin, vault.ranges(FILE_TASK), run.ahead)
-
-    async def finish() -> None:
-        receipt, task = writes.popleft()
-        await task.result()
-        await send.send(receipt)
-
-    with send:
-        for start, stop in vault.ranges(FILE_TASK):
-            records = stop - start
-            places = Place(files.data, data_offset), Place(files.tokens, token_offset)
-            write = run.pool.submit(
-                (vault.name, start, stop), render, vault.key, start, stop, *places
-            )
-            data_bytes = records * kind.data_width if kind.fixed else await next(measured).result()
-            token_bytes = records * kind.token_width
-            receipt = Receipt(vault.name, start, records, data_bytes, token_bytes)
-            writes.append((receipt, write))
-            data_offset += data_bytes
-            token_offset += token_bytes
-            if len(writes) > run.ahead:
-                await finish()
-        while writes:
-            await finish()
-
-
-def _under_way(
-    begin: Callable[[int, int], T], ranges: Iterator[tuple[int, int]], ahead: int
-) -> Iterator[T]:
-    """Begin a task for each range and yield them in order, up to ``ahead`` begun ahead of time."""
-    tasks: deque[T] = deque()
-    for start, stop in ranges:
-        tasks.append(begin(start, stop))
-        if len(tasks) > ahead:
-            yield tasks.popleft()
-    while tasks:
-        yield tasks.popleft()

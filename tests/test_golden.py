@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import mockdata
-from mockdata import pipeline, pool
+from mockdata import pool, producers
 from mockdata.sinks.stdout import StdoutSink
 from mockdata.testing import ListSink
 
@@ -77,9 +77,9 @@ async def test_any_number_of_workers(pooled, workers, tmp_path):
 
 @pytest.mark.parametrize(("size", "batch"), [(10_000, 10_000), (30_000, 3_000), (7, 7), (999, 111)])
 async def test_any_size_of_task_and_batch(monkeypatch, size, batch, tmp_path):
-    monkeypatch.setattr(pipeline, "FILE_TASK", size)
-    monkeypatch.setattr(pipeline, "SLAB_TASK", size)
-    monkeypatch.setattr(pipeline, "BATCH", batch)
+    monkeypatch.setattr(producers, "FILE_TASK", size)
+    monkeypatch.setattr(producers, "SLAB_TASK", size)
+    monkeypatch.setattr(producers, "BATCH", batch)
     monkeypatch.setattr("mockdata.render.BATCH", batch)
     counts = {"name": 3_000, "ssn": 3_000}
     sink = ListSink()

@@ -1,0 +1,153 @@
+"""The producers: each cuts its vault's range into tasks and sends on what the workers make of them.
+
+A few tasks of a vault are under way at any time. What comes of them is sent on in index order,
+and the next task begins when there is room for it: a slow sink holds the workers back.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import anyio
+from anyio.streams.memory import MemoryObjectSendStream
+
+from mockdata.batch import Batch, Receipt
+from mockdata.plan import VaultPlan
+from mockdata.pool import Pool, Task
+from mockdata.render import Place, measure, render
+from mockdata.report import Meter
+from mockdata.sinks import Files
+from mockdata.slabs import Slabs
+from mockdata.vaults import BATCH
+
+__all__ = ["Item", "Run", "produce_batches", "produce_files"]
+
+T = TypeVar("T")
+
+FILE_TASK: Final = 20 * BATCH
+"""Records in a task that writes to a sink's files: many, since each task costs a round trip."""
+
+SLAB_TASK: Final = 10 * BATCH
+"""Records in a task that writes to a slab: fewer, since it holds the slab's memory."""
+
+Item = Batch | Receipt
+
+
+@dataclass(slots=True)
+class Run:
+    """What a run's vaults share."""
+
+    pool: Pool
+    slabs: Slabs
+    meter: Meter
+    vaults: int
+    unwritten: int
+    all_written: anyio.Event
+
+    @property
+    def ahead(self) -> int:
+        """How many tasks of a vault are under way behind the one that is waited for."""
+        return -(-self.pool.workers // self.vaults)
+
+    async def written(self) -> None:
+        """Report one vault's last batch as written, and wait for the last one of every vault."""
+        self.unwritten -= 1
+        if not self.unwritten:
+            self.all_written.set()
+        await self.all_written.wait()
+
+
+async def produce_batches(run: Run, vault: VaultPlan, send: MemoryObjectSendStream[Item]) -> None:
+    """Have the workers render to slabs, and send these on, cut into batches."""
+
+    def begin(start: int, stop: int) -> _SlabTask:
+        return _SlabTask(run, vault, start, stop)
+
+    with send:
+        for task in _under_way(begin, vault.ranges(SLAB_TASK), run.ahead):
+            for batch in await task.batches():
+                await send.send(batch)
+
+
+class _SlabTask:
+    """A range that is being rendered to a slab."""
+
+    def __init__(self, run: Run, vault: VaultPlan, start: int, stop: int) -> None:
+        kind, records = vault.vault, stop - start
+        self._tokens_at = records * kind.data_width
+        self._vault = vault
+        self._start, self._stop = start, stop
+        path, self._lines = run.slabs.lend(self._tokens_at + records * kind.token_width)
+        places = Place(path, 0), Place(path, self._tokens_at)
+        self._task = run.pool.submit(
+            (vault.name, start, stop), render, vault.key, start, stop, *places
+        )
+
+    async def batches(self) -> list[Batch]:
+        """Wait until the range is rendered, and cut it into batches."""
+        batches = []
+        data, tokens = 0, self._tokens_at
+        for start, size in zip(
+            range(self._start, self._stop, BATCH), await self._task.result(), strict=True
+        ):
+            records = min(BATCH, self._stop - start)
+            data_lines = self._lines[data : data + size]
+            token_bytes = records * self._vault.vault.token_width
+            token_lines = self._lines[tokens : tokens + token_bytes]
+            batches.append(Batch(self._vault.name, start, records, data_lines, token_lines))
+            data += size
+            tokens += token_bytes
+        return batches
+
+
+async def produce_files(
+    run: Run, vault: VaultPlan, files: Files, send: MemoryObjectSendStream[Item]
+) -> None:
+    """Have the workers write to the sink's files, and send on the receipts."""
+    kind = vault.vault
+    data_offset, token_offset = files.data_offset, files.token_offset
+    writes: deque[tuple[Receipt, Task[list[int]]]] = deque()
+
+    def begin(start: int, stop: int) -> Task[int]:
+        return run.pool.submit((vault.name, start, stop), measure, vault.key, start, stop)
+
+    measured = _under_way(begin, vault.ranges(FILE_TASK), run.ahead)
+
+    async def finish() -> None:
+        receipt, task = writes.popleft()
+        await task.result()
+        await send.send(receipt)
+
+    with send:
+        for start, stop in vault.ranges(FILE_TASK):
+            records = stop - start
+            places = Place(files.data, data_offset), Place(files.tokens, token_offset)
+            write = run.pool.submit(
+                (vault.name, start, stop), render, vault.key, start, stop, *places
+            )
+            data_bytes = records * kind.data_width if kind.fixed else await next(measured).result()
+            token_bytes = records * kind.token_width
+            receipt = Receipt(vault.name, start, records, data_bytes, token_bytes)
+            writes.append((receipt, write))
+            data_offset += data_bytes
+            token_offset += token_bytes
+            if len(writes) > run.ahead:
+                await finish()
+        while writes:
+            await finish()
+
+
+def _under_way(
+    begin: Callable[[int, int], T], ranges: Iterator[tuple[int, int]], ahead: int
+) -> Iterator[T]:
+    """Begin a task for each range and yield them in order, up to ``ahead`` begun ahead of time."""
+    tasks: deque[T] = deque()
+    for start, stop in ranges:
+        tasks.append(begin(start, stop))
+        if len(tasks) > ahead:
+            yield tasks.popleft()
+    while tasks:
+        yield tasks.popleft()
