@@ -75,7 +75,7 @@ async def test_a_failed_run_leaves_earlier_files_as_they_were(
     either, earlier, monkeypatch, failing
 ):
     folder, unchanged = earlier
-    monkeypatch.setattr(f"mockdata.pipeline.{failing}", full)
+    monkeypatch.setattr(f"mockdata.producers.{failing}", full)
     with pytest.raises(OSError) as caught:
         await mockdata.generate(30_000, sink=folder)
     assert caught.value.errno == errno.ENOSPC
