@@ -56,11 +56,12 @@ class Draws:
     The word's top 48 bits are a fraction. Times n, its whole part is a draw from 0 to n - 1 and
     what is behind the point is the next fraction, as in arithmetic decoding. A value is more
     likely than another by 2**-48 times the product of all n, which for our vaults is below 4e-6.
+    ``index`` is a buffer to work in, as long as there may be words.
     """
 
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._index: Words = np.empty(capacity, np.uint64)
+    def __init__(self, index: Words) -> None:
+        self._capacity = len(index)
+        self._index = index
         self._picked: dict[int, NDArray[np.void]] = {}
         self._fraction = self._index
 

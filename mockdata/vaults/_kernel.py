@@ -78,7 +78,7 @@ class FixedKernel(Kernel):
 
     def __init__(self, key: Key, capacity: int) -> None:
         super().__init__(key, capacity)
-        self._draws = Draws(capacity)
+        self._draws = Draws(self._suffixes.spare()[0])
         self._texts = self._tables()
         self._lines = Lines(self.prefix + stamp(key.timestamp), capacity)
         self._suffix = SuffixField(self._lines)

@@ -97,10 +97,14 @@ class Suffixes:
 
     def __init__(self, capacity: int) -> None:
         self._hash: Words = np.empty(capacity, np.uint64)
-        self._scratch: Words = np.empty(capacity, np.uint64)
-        self._words: Words = np.empty(capacity, np.uint64)
+        work: Words = np.empty(2 * capacity, np.uint64)
+        self._scratch, self._words = work[:capacity], work[capacity:]
+        self._is_digit = work.view(np.bool_)  # in use only while neither of these is
         self._places: Words = np.empty(2 * capacity, WORD)
-        self._is_digit = np.empty(16 * capacity, np.bool_)
+
+    def spare(self) -> tuple[Words, Words]:
+        """Return buffers of ``capacity`` and twice as many words, free while none is spelled."""
+        return self._scratch, self._places
 
     def permute(self, counter: Counter, start: int, count: int) -> None:
         """Permute ``count`` indices from ``start`` on, for ``spell`` and ``draws``."""
@@ -141,7 +145,7 @@ class Suffixes:
     def draws(self, count: int) -> Words:
         """Return the words that the permuted indices' values are drawn from.
 
-        They may be used up: they are valid until the next call.
+        They may be used up: they are valid until the next call of any method.
         """
         words, scratch = self._words[:count], self._scratch[:count]
         np.multiply(self._hash[:count], DRAW, out=words)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mockdata.vaults import STAMP, Key
 from mockdata.vaults._ascii import Lines, items_anywhere
 from mockdata.vaults._kernel import Kernel, SuffixField, stamp
-from mockdata.vaults._permute import HALF, Words
+from mockdata.vaults._permute import HALF
 from mockdata.vaults.census import PIECE, Census
 
 __all__ = ["NameKernel"]
@@ -25,17 +25,16 @@ class NameKernel(Kernel):
 
     def __init__(self, key: Key, capacity: int) -> None:
         super().__init__(key, capacity)
-        self._first_names = Census("first_names", capacity)
-        self._surnames = Census("surnames", capacity)
+        scratch, spare = self._suffixes.spare()
+        self._first_names = Census("first_names", scratch, spare[:capacity])
+        self._surnames = Census("surnames", scratch, spare[:capacity])
         self._rests = Lines(stamp(key.timestamp), capacity)
         self._suffix = SuffixField(self._rests)
         self._rest = self._rests.field(0, STAMP)
-        self._names = np.empty(capacity, PIECE)
-        self._words: Words = np.empty(capacity, np.uint64)
+        self._names = spare.view(PIECE)
         self._first_lengths = np.empty(capacity, np.intp)
-        self._last_lengths = np.empty(capacity, np.intp)
         self._lengths = np.empty(capacity, np.intp)
-        self._offsets = np.empty(capacity, np.intp)
+        self._ends = np.zeros(1 + capacity, np.intp)  # of the lines, with a 0 before the first
         self._text = np.zeros(capacity * (2 * PIECE.itemsize + STAMP), np.uint8)
         self._name_at = items_anywhere(self._text, PIECE)
         self._rest_at = items_anywhere(self._text, self._rest.dtype)
@@ -49,26 +48,24 @@ class NameKernel(Kernel):
     def _data(self, count: int) -> memoryview:
         self._suffix.fill(self._suffixes, count)
         first, last = self._draw(count)
-        offsets, names = self._offsets[:count], self._names[:count]
-        np.cumsum(self._lengths[:count], out=offsets)
-        size = int(offsets[-1])
-        np.subtract(offsets, self._lengths[:count], out=offsets)
-        self._name_at[offsets] = self._first_names.texts.take(first, out=names, mode="clip")
-        np.add(offsets, self._first_lengths[:count], out=offsets)
+        starts, ends = self._ends[:count], self._ends[1 : count + 1]
+        offsets, names = self._first_lengths[:count], self._names[:count]
+        np.cumsum(self._lengths[:count], out=ends)
+        self._name_at[starts] = self._first_names.texts.take(first, out=names, mode="clip")
+        np.add(starts, offsets, out=offsets)
         self._name_at[offsets] = self._surnames.texts.take(last, out=names, mode="clip")
-        np.add(offsets, self._last_lengths[:count], out=offsets)
+        np.subtract(ends, STAMP, out=offsets)
         self._rest_at[offsets] = self._rest[:count]
-        return self._text[:size].data
+        return self._text[: ends[-1]].data
 
     def _draw(self, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Draw the names of the permuted indices, and compute the lengths of their lines."""
-        words, upper = self._suffixes.draws(count), self._words[:count]
-        np.copyto(upper, words)
-        first = self._first_names.draw(upper)
+        words = self._suffixes.draws(count)
+        first = self._first_names.draw(words)
         last = self._surnames.draw(np.left_shift(words, HALF, out=words))
-        lengths = self._lengths[:count]
-        self._first_names.lengths.take(first, out=self._first_lengths[:count], mode="clip")
-        self._surnames.lengths.take(last, out=self._last_lengths[:count], mode="clip")
-        np.add(self._first_lengths[:count], self._last_lengths[:count], out=lengths)
+        first_lengths, lengths = self._first_lengths[:count], self._lengths[:count]
+        self._first_names.lengths.take(first, out=first_lengths, mode="clip")
+        self._surnames.lengths.take(last, out=lengths, mode="clip")
+        np.add(lengths, first_lengths, out=lengths)
         np.add(lengths, STAMP, out=lengths)
         return first, last

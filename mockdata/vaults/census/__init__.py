@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from mockdata.vaults._permute import Words
+
 __all__ = ["ALIAS_BITS", "NAME_WIDTH", "PIECE", "TABLES", "Census"]
 
 TABLES: Final = {"first_names": 13, "surnames": 14}
@@ -30,13 +32,14 @@ NAME_BITS: Final = np.uint64(0xFFFF)
 
 
 class Census:
-    """A table of names and its alias sampler, with buffers that are made once.
+    """A table of names and its alias sampler.
 
     ``texts`` has the names with a space behind each, as items of PIECE, and ``lengths`` their
-    lengths, the space included.
+    lengths, the space included. ``scratch`` and ``bucket`` are buffers to work in, as long as there
+    may be words.
     """
 
-    def __init__(self, table: str, capacity: int) -> None:
+    def __init__(self, table: str, scratch: Words, bucket: Words) -> None:
         folder = Path(__file__).parent
         names = np.load(folder / f"{table}.npy")
         padded = names.astype(f"S{PIECE.itemsize}")
@@ -45,25 +48,25 @@ class Census:
         characters[np.arange(len(names)), lengths] = ord(" ")
         self.texts: NDArray[np.complex128] = padded.view(PIECE)
         self.lengths: NDArray[np.intp] = lengths + 1
-        self._buckets: NDArray[np.uint64] = np.load(folder / f"{table}_buckets.npy")
+        self._buckets: Words = np.load(folder / f"{table}_buckets.npy")
         self._bits = np.uint64(TABLES[table])
-        self._index = np.empty(capacity, np.uint64)
-        self._bucket = np.empty(capacity, np.uint64)
-        self._is_own = np.empty(capacity, np.bool_)
+        self._index: Words = np.empty(len(scratch), np.uint64)
+        self._scratch, self._bucket = scratch, bucket
 
-    def draw(self, words: NDArray[np.uint64]) -> NDArray[np.intp]:
+    def draw(self, words: Words) -> NDArray[np.intp]:
         """Return the row of a name for each word, by the word's top 32 bits.
 
         The top bits number the bucket; the word without them is compared with the bucket. The rows
-        are valid until the next call; the words are used up.
+        are valid until the next call.
         """
         count = len(words)
-        index, bucket, is_own = self._index[:count], self._bucket[:count], self._is_own[:count]
+        index, bucket, scratch = self._index[:count], self._bucket[:count], self._scratch[:count]
         np.right_shift(words, np.uint64(64) - self._bits, out=index)
         self._buckets.take(index.view(np.intp), out=bucket, mode="clip")
-        np.left_shift(words, self._bits, out=words)
-        np.less(words, bucket, out=is_own)
-        np.multiply(is_own.view(np.uint8), OWN_SHIFT, out=index)
-        np.right_shift(bucket, index, out=index)
+        np.left_shift(words, self._bits, out=scratch)
+        is_own = index.view(np.bool_)[:count]
+        np.less(scratch, bucket, out=is_own)
+        np.multiply(is_own.view(np.uint8), OWN_SHIFT, out=scratch)
+        np.right_shift(bucket, scratch, out=index)
         np.bitwise_and(index, NAME_BITS, out=index)
         return index.view(np.intp)
