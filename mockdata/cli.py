@@ -126,9 +126,10 @@ def _generate(options: Options, sink: AnySink) -> Report:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
             return runner.run(run())
-        finally:
+        except BaseException:
             if stopped_by:
-                raise _Stopped(stopped_by[0])
+                raise _Stopped(stopped_by[0]) from None
+            raise
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -213,14 +213,16 @@ async def _run(
     on_progress: Callable[[Progress], object] | None,
 ) -> Report:
     meter = Meter(plan, on_progress)
+    vaults = len(plan.vaults)
     with Slabs() as slabs:
         async with open_pool(plan.records, workers, executor) as pool:
-            run = Run(pool, slabs, meter, len(plan.vaults), len(plan.vaults), anyio.Event())
-            for vault in plan.vaults:
-                meter.add(vault.name, 0, 0, 0)
-            async with open_tasks() as tasks:
+            with anyio.CancelScope() as scope:
+                run = Run(pool, slabs, meter, vaults, vaults, scope, anyio.Event())
                 for vault in plan.vaults:
-                    tasks.start(_run_vault, run, sink, vault)
+                    meter.add(vault.name, 0, 0, 0)
+                async with open_tasks() as tasks:
+                    for vault in plan.vaults:
+                        tasks.start(_run_vault, run, sink, vault)
             return meter.report(pool.peak_memory())
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, SupportsIndex
 
 from mockdata.errors import PlanError
@@ -34,6 +34,8 @@ class VaultPlan:
     key: Key
     start: int
     stop: int
+    run: object = field(default=None, repr=False)
+    """The same object for all vaults of one run, and another one for another run's."""
 
     @property
     def name(self) -> str:
@@ -84,6 +86,7 @@ class Plan:
             timestamp = int(time.time())
         timestamp = _timestamp(timestamp)
         number, parts = _part(part)
+        run = object()
         return cls(
             seed,
             timestamp,
@@ -93,6 +96,7 @@ class Plan:
                     Key(vault.name, seed, timestamp),
                     (number - 1) * records[vault.name] // parts,
                     number * records[vault.name] // parts,
+                    run,
                 )
                 for vault in VAULTS.values()
                 if vault.name in records

@@ -45,6 +45,7 @@ class Run:
     meter: Meter
     vaults: int
     unwritten: int
+    scope: anyio.CancelScope
     all_written: anyio.Event
 
     @property
@@ -53,9 +54,13 @@ class Run:
         return -(-self.pool.workers // self.vaults)
 
     async def written(self) -> None:
-        """Report one vault's last batch as written, and wait for the last one of every vault."""
+        """Report one vault's last batch as written, and wait for the last one of every vault.
+
+        Then the run is shielded: the sinks commit, and a cancellation comes too late.
+        """
         self.unwritten -= 1
         if not self.unwritten:
+            self.scope.shield = True
             self.all_written.set()
         await self.all_written.wait()
 

@@ -80,15 +80,20 @@ async def in_task(function: Callable[[Unpack[Ts]], Awaitable[T]], *args: *Ts) ->
     """Await a function in a task of its own.
 
     However often the caller is cancelled, the function is cancelled once, by its cancel scope: what
-    it shields stays shielded, which a plain ``Task.cancel`` would not heed.
+    it shields stays shielded, which a plain ``Task.cancel`` would not heed. If it returns all the
+    same, the cancellation came too late, and so does not count.
     """
     results: list[T] = []
 
     async def run() -> None:
         results.append(await function(*args))
 
-    async with open_tasks() as tasks:
-        tasks.start(run)
+    try:
+        async with open_tasks() as tasks:
+            tasks.start(run)
+    except anyio.get_cancelled_exc_class():
+        if not results:
+            raise
     return results[0]
 
 

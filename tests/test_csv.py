@@ -13,6 +13,7 @@ import pytest
 import mockdata
 from mockdata import pool
 from mockdata.plan import Plan
+from mockdata.sinks import csv
 from mockdata.sinks.csv import CsvSink
 
 RUN = {"seed": 1, "timestamp": 1_700_000_000}
@@ -109,7 +110,73 @@ async def test_one_vaults_trouble_keeps_every_vault_from_being_renamed(earlier):
     assert {file.name for file in folder.iterdir()} == FILES
 
 
-async def test_data_and_tokens_are_renamed_together_or_not_at_all(earlier):
+@pytest.fixture(params=["exchange", "link"])
+def way_of_renaming(request, monkeypatch):
+    """Both ways in which a file takes the place of an earlier one."""
+    if request.param == "link":
+        monkeypatch.setattr("mockdata.sinks._files._exchanged", lambda *_: False)
+
+
+async def test_trouble_in_renaming_puts_back_what_was_renamed_of_every_vault(
+    earlier, way_of_renaming
+):
+    folder, _ = earlier
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    in_the_way = folder / "ssn_tokens.csv"
+
+    def get_in_the_way(progress):
+        if progress.vault == "ssn" and progress.records:
+            in_the_way.unlink()
+            in_the_way.mkdir()
+
+    with pytest.raises(IsADirectoryError) as caught:
+        await mockdata.generate(100, sink=folder, on_progress=get_in_the_way)
+    assert caught.value.filename == str(in_the_way)
+    in_the_way.rmdir()
+    del before[in_the_way]
+    assert {file: file.read_bytes() for file in folder.iterdir()} == before
+
+
+async def test_a_vault_that_is_left_with_an_error_has_all_of_them_put_back(
+    earlier, way_of_renaming
+):
+    folder, unchanged = earlier
+    sink = CsvSink(folder)
+    one, other = Plan.of({"id": 5, "ssn": 5}).vaults
+    with pytest.raises(ValueError, match="too late"):
+        async with sink.open(one):
+            async with sink.open(other):
+                pass
+            assert not unchanged()
+            raise ValueError("too late")
+    assert unchanged()
+
+
+async def test_runs_that_share_a_sink_do_not_mix(tmp_path):
+    sink = CsvSink(tmp_path)
+    await asyncio.gather(*(mockdata.generate({v: 500}, sink=sink) for v in ("id", "ssn", "dob")))
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+async def test_a_cancellation_that_comes_after_the_renaming_comes_too_late(earlier, monkeypatch):
+    folder, _ = earlier
+    renamed = CsvSink(folder)
+    run = asyncio.ensure_future(mockdata.generate(500, sink=renamed))
+    rename = csv._Run._rename
+    loop = asyncio.get_running_loop()
+
+    def cancel_too(self):
+        rename(self)
+        loop.call_soon_threadsafe(run.cancel)
+
+    monkeypatch.setattr(csv._Run, "_rename", cancel_too)
+    report = await run
+    assert report.records == 2000
+    assert not any(file.read_bytes().startswith(b"earlier") for file in folder.iterdir())
+    assert len(list(folder.iterdir())) == 8
+
+
+async def test_data_and_tokens_are_renamed_together_or_not_at_all(earlier, way_of_renaming):
     folder, unchanged = earlier
     vault = Plan.of({"ssn": 5}).vaults[0]
     for existed in (True, False):

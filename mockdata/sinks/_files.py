@@ -6,9 +6,10 @@ told from what another run is writing.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO, Final
 
@@ -18,19 +19,22 @@ except ImportError:  # a system without them: then nothing is taken for a leftov
     fcntl = None  # type: ignore[assignment]
 
 __all__ = [
-    "EARLIER",
     "TEMPORARY",
     "create_locked",
     "locked_folder",
+    "put_in_place",
     "remove_leftovers",
-    "second_name",
 ]
 
 TEMPORARY: Final = ".mockdata-tmp"
 """What the names of files end with that are not complete yet."""
 
 EARLIER: Final = "-earlier"
-"""What stands behind that in the second name of a file that is about to be replaced."""
+"""What stands behind that in the second name of a file while it is exchanged for another."""
+
+AT_CWD: Final = -100
+RENAME_EXCHANGE: Final = 2
+"""Linux's ``AT_FDCWD`` and flag of ``renameat2``, from ``fcntl.h`` and ``linux/fs.h``."""
 
 LEFTOVER: Final = re.compile(
     rf"\.[a-z]+_(data|tokens)\.csv\.[0-9a-f]{{8}}{re.escape(TEMPORARY)}({EARLIER})?"
@@ -75,25 +79,40 @@ def locked_folder(path: str) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def second_name(path: str, other: str) -> Iterator[Callable[[], None]]:
-    """Give a file a second name for a while; yields what puts it back under its first."""
-    existed = os.path.lexists(path)
-    with suppress(OSError):
-        os.link(path, other, follow_symlinks=False)
+def put_in_place(temporary: str, final: str) -> bool:
+    """Give a file its final name; return whether an earlier one now has the temporary name.
 
-    def put_back() -> None:
-        with suppress(OSError):
-            if os.path.lexists(other):
-                os.replace(other, path)
-            elif not existed:
-                os.unlink(path)
+    There is a whole file under the final name at any time, if there was one. The earlier one is
+    not replaced but kept, so that it can be put back, and because replacing a file makes some file
+    systems write all of the new one to the disk first.
+    """
+    if os.path.isdir(final) and not os.path.islink(final):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), final)
+    if not os.path.lexists(final):
+        os.rename(temporary, final)
+        return False
+    if not _exchanged(temporary, final):
+        earlier = temporary + EARLIER
+        os.link(final, earlier, follow_symlinks=False)
+        try:
+            os.replace(temporary, final)
+        except OSError:
+            os.unlink(earlier)
+            raise
+        os.rename(earlier, temporary)
+    return True
+
+
+def _exchanged(one: str, other: str) -> bool:
+    """Exchange the names of two files in one step, where the system can; return whether it did."""
+    import ctypes
 
     try:
-        yield put_back
-    finally:
-        with suppress(OSError):
-            os.unlink(other)
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    code: int = rename(AT_CWD, os.fsencode(one), AT_CWD, os.fsencode(other), RENAME_EXCHANGE)
+    return code == 0
 
 
 def _lock(file: int, *, wait: bool = True) -> bool:

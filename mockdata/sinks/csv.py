@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import BinaryIO
 
+import anyio
 import anyio.to_thread
 
 from mockdata.plan import VaultPlan
 from mockdata.sinks._files import (
-    EARLIER,
     TEMPORARY,
     create_locked,
     locked_folder,
+    put_in_place,
     remove_leftovers,
-    second_name,
 )
 from mockdata.sinks.base import Files
 
@@ -28,53 +28,116 @@ class CsvSink:
     """Writes ``<vault>_data.csv`` and ``<vault>_tokens.csv`` in a folder, which it makes.
 
     The workers write the lines by themselves, under other names in the same folder. At the end of
-    the run each pair of files is renamed, over earlier ones. If the run fails, nothing is left of
-    it and earlier files are as they were. Raises OSError, with the file's name.
+    the run the files of all vaults are renamed, and earlier ones of their names removed. If the run
+    fails, nothing is left of it and earlier files are as they were. Raises OSError, with the file's
+    name.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self._folder = _Folder(os.fspath(folder))
+        self._path = os.fspath(folder)
+        self._runs: dict[object, _Run] = {}
 
     @asynccontextmanager
     async def open(self, vault: VaultPlan) -> AsyncIterator[Files]:
         """Make the two files, with their header lines, for the workers to fill."""
-        pair = _Pair(self._folder.path, vault)
+        run = self._runs.setdefault(vault.run, _Run(self._path))
+        pair = run.add(vault)
+        is_complete = False
         try:
-            await anyio.to_thread.run_sync(self._folder.create)
-            await anyio.to_thread.run_sync(pair.create)
+            await _in_thread(run.make_folder)
+            await _in_thread(pair.create)
             yield pair.files
-            await anyio.to_thread.run_sync(pair.commit)
-            self._folder.keep()
+            await run.commit()
+            is_complete = True
         except OSError as error:
-            error.filename = pair.final_name(error.filename)
+            error.filename = run.final_name(error.filename)
             raise
         finally:
-            pair.discard()
-            self._folder.discard()
+            if run.leave(is_complete=is_complete):
+                del self._runs[vault.run]
+                with anyio.CancelScope(shield=True):
+                    await run.end()
 
 
-class _Folder:
-    """The folder of all vaults: one that a run has made goes with it if the run fails."""
+async def _in_thread(step: Callable[[], None]) -> None:
+    """Take a step off the event loop, in a thread that no other run's wait for a lock can hold."""
+    await anyio.to_thread.run_sync(step, limiter=anyio.CapacityLimiter(1))
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._is_new = False
 
-    def create(self) -> None:
+class _Run:
+    """The files of one run, which get their names together or not at all.
+
+    The first vault that is left when every vault is written renames the files of all; the last one
+    that is left removes the earlier files or, if any vault was left otherwise, puts them back. No
+    other run renames files in the folder in between.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._folder_is_new = False
+        self._pairs: list[_Pair] = []
+        self._open = 0
+        self._failed = False
+        self._turn = anyio.Lock()
+        self._is_committed = False
+        self._lock = ExitStack()
+
+    def add(self, vault: VaultPlan) -> _Pair:
+        """Return the files of one more vault."""
+        self._open += 1
+        self._pairs.append(_Pair(self._folder, vault))
+        return self._pairs[-1]
+
+    def make_folder(self) -> None:
         """Make the folder, or remove what a run that was killed has left in it."""
         try:
-            os.mkdir(self.path)
-            self._is_new = True
+            os.mkdir(self._folder)
+            self._folder_is_new = True
         except FileExistsError:
-            remove_leftovers(self.path)
+            remove_leftovers(self._folder)
 
-    def keep(self) -> None:
-        self._is_new = False
+    async def commit(self) -> None:
+        """Rename the files of all vaults, unless another vault has done so."""
+        async with self._turn:
+            if not (self._is_committed or self._failed):
+                try:
+                    await _in_thread(self._rename)
+                except OSError:
+                    self._failed = True
+                    raise
+                self._is_committed = True
 
-    def discard(self) -> None:
-        if self._is_new:
-            with suppress(OSError):
-                os.rmdir(self.path)
+    def _rename(self) -> None:
+        self._lock.enter_context(locked_folder(self._folder or os.curdir))
+        for pair in self._pairs:
+            pair.rename()
+
+    def leave(self, *, is_complete: bool) -> bool:
+        """Say how a vault was left; return whether it was the last one."""
+        self._open -= 1
+        self._failed = self._failed or not is_complete
+        return not self._open
+
+    async def end(self) -> None:
+        """Put back what was there if the run has failed, and remove everything but the result."""
+        with self._lock:
+            if self._failed:
+                await _in_thread(self._put_back)
+            async with anyio.create_task_group() as tasks:
+                for pair in self._pairs:  # at once: large files take long to remove
+                    tasks.start_soon(_in_thread, pair.discard)
+            if self._failed and self._folder_is_new:
+                with suppress(OSError):
+                    os.rmdir(self._folder)
+
+    def _put_back(self) -> None:
+        for pair in self._pairs:
+            pair.put_back()
+
+    def final_name(self, name: object) -> object:
+        """Return the name that the user knows, for one of the temporary names."""
+        names = {file.temporary: file.final for pair in self._pairs for file in pair.both}
+        return names.get(name, name) if isinstance(name, str) else name
 
 
 class _Pair:
@@ -82,49 +145,72 @@ class _Pair:
 
     def __init__(self, folder: str, vault: VaultPlan) -> None:
         run = os.urandom(4).hex()
-        names = f"{vault.name}_data.csv", f"{vault.name}_tokens.csv"
-        self._final = [os.path.join(folder, name) for name in names]
-        self._temporary = [os.path.join(folder, f".{name}.{run}{TEMPORARY}") for name in names]
-        self._files: list[BinaryIO] = []
-        columns = vault.vault.data_column, vault.vault.token_column
-        self._headers = [f"{column}\n".encode() for column in columns]
+        self._data = _File(folder, f"{vault.name}_data.csv", run, vault.vault.data_column)
+        self._tokens = _File(folder, f"{vault.name}_tokens.csv", run, vault.vault.token_column)
+        self.both = self._data, self._tokens
 
     @property
     def files(self) -> Files:
-        data, tokens = self._temporary
-        data_header, token_header = self._headers
-        return Files(data, tokens, len(data_header), len(token_header))
+        """What the workers have to know."""
+        data, tokens = self.both
+        return Files(data.temporary, tokens.temporary, len(data.header), len(tokens.header))
 
     def create(self) -> None:
-        """Make the files under their temporary names, and lock them: they are not left over."""
-        for final in self._final:
-            if os.path.isdir(final):
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), final)
-        for temporary, header in zip(self._temporary, self._headers, strict=True):
-            self._files.append(create_locked(temporary))
-            self._files[-1].write(header)
+        for file in self.both:
+            file.check()
+        for file in self.both:
+            file.create()
 
-    def commit(self) -> None:
-        """Rename both files, or neither, while no other run does so in this folder."""
-        with locked_folder(os.path.dirname(self._final[0]) or os.curdir):
-            data, tokens = self._final
-            with second_name(data, f"{self._temporary[0]}{EARLIER}") as put_back:
-                os.replace(self._temporary[0], data)
-                try:
-                    os.replace(self._temporary[1], tokens)
-                except OSError:
-                    put_back()
-                    raise
+    def rename(self) -> None:
+        for file in self.both:
+            file.rename()
+
+    def put_back(self) -> None:
+        for file in self.both:
+            file.put_back()
 
     def discard(self) -> None:
-        """Remove what is left under a temporary name."""
-        for file in self._files:
-            file.close()
-        for temporary in self._temporary:
-            with suppress(OSError):
-                os.unlink(temporary)
+        for file in self.both:
+            file.discard()
 
-    def final_name(self, name: object) -> object:
-        """Return the name that the user knows, for one of the temporary names."""
-        names = dict(zip(self._temporary, self._final, strict=True))
-        return names.get(name, name) if isinstance(name, str) else name
+
+class _File:
+    """A file that has a temporary name until its run is complete."""
+
+    def __init__(self, folder: str, name: str, run: str, column: str) -> None:
+        self.final = os.path.join(folder, name)
+        self.temporary = os.path.join(folder, f".{name}.{run}{TEMPORARY}")
+        self.header = f"{column}\n".encode()
+        self._file: BinaryIO | None = None
+        self._is_renamed = self._has_earlier = False
+
+    def check(self) -> None:
+        """Raise OSError if the file cannot have its name, before it is made."""
+        if os.path.isdir(self.final):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), self.final)
+
+    def create(self) -> None:
+        """Make the file under its temporary name, and lock it: it is not left over."""
+        self._file = create_locked(self.temporary)
+        self._file.write(self.header)
+
+    def rename(self) -> None:
+        """Give the file its name, and an earlier one of that name the temporary one."""
+        self._has_earlier = put_in_place(self.temporary, self.final)
+        self._is_renamed = True
+
+    def put_back(self) -> None:
+        """Undo ``rename``, if it was done."""
+        if self._is_renamed:
+            with suppress(OSError):
+                if self._has_earlier:
+                    put_in_place(self.temporary, self.final)
+                else:
+                    os.unlink(self.final)
+
+    def discard(self) -> None:
+        """Remove what has the temporary name."""
+        if self._file is not None:
+            self._file.close()
+            with suppress(OSError):
+                os.unlink(self.temporary)
