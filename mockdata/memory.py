@@ -12,7 +12,7 @@ __all__ = ["PeakMemory"]
 INTERVAL: Final = 0.25
 """Seconds between two looks, at least."""
 
-SHARE: Final = 20
+SHARE: Final = 100
 """Looking may take one part in so many of the time; it takes longer in a large process."""
 
 

@@ -74,7 +74,15 @@ async def produce_batches(run: Run, vault: VaultPlan, send: MemoryObjectSendStre
     with send:
         for task in _under_way(begin, vault.ranges(SLAB_TASK), run.ahead):
             for batch in await task.batches():
-                await send.send(batch)
+                await _send(send, batch)
+
+
+async def _send(send: MemoryObjectSendStream[Item], batch: Batch) -> None:
+    """Send a batch on, without a turn of the event loop if there is room for it."""
+    try:
+        send.send_nowait(batch)
+    except anyio.WouldBlock:
+        await send.send(batch)
 
 
 class _SlabTask:

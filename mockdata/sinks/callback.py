@@ -23,7 +23,7 @@ class CallbackSink:
 
     def __init__(self, callback: Callable[[Batch], object]) -> None:
         self._callback = callback
-        self._turn = anyio.Lock()
+        self._turn = anyio.Lock(fast_acquire=True)
 
     @asynccontextmanager
     async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
