@@ -242,16 +242,20 @@ async def _run_vault(run: Run, sink: Sink, vault: VaultPlan) -> None:
 
 @asynccontextmanager
 async def _opened(sink: Sink, vault: VaultPlan) -> AsyncIterator[Writer | Files]:
-    """Open a sink, and leave it exactly once, come what may, shielded from cancellation."""
-    context = sink.open(vault)
-    target = await context.__aenter__()
-    try:
-        yield target
-    except BaseException as error:
-        with anyio.CancelScope(shield=True):
+    """Open a sink, and leave it exactly once, come what may, shielded from cancellation.
+
+    One scope is around all of it, so that a sink may have task groups of its own around its yield.
+    """
+    with anyio.CancelScope() as scope:
+        context = sink.open(vault)
+        target = await context.__aenter__()
+        try:
+            yield target
+        except BaseException as error:
+            scope.shield = True
             await context.__aexit__(type(error), error, error.__traceback__)
-        raise
-    with anyio.CancelScope(shield=True):
+            raise
+        scope.shield = True
         await context.__aexit__(None, None, None)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, Literal
 
@@ -17,6 +18,7 @@ from mockdata.errors import PlanError
 from mockdata.plan import VaultPlan
 from mockdata.sinks._rows import Rows
 from mockdata.sinks.base import Writer
+from mockdata.tasks import Tasks, open_tasks
 
 __all__ = ["FORMATS", "StdoutSink"]
 
@@ -25,6 +27,10 @@ FORMATS: Final = {
     "jsonl": ("", '{"vault":"{vault}","value":"', '","token":"', '"}'),
 }
 """Format to its header line, and what stands before, between and after a row's two texts."""
+
+
+STDOUT: Final = "standard output"
+"""The name of the file in an error."""
 
 
 class StdoutSink:
@@ -48,30 +54,65 @@ class StdoutSink:
         self._open += 1
         turn, left = self._next_turn, vault.records
         done = self._next_turn = anyio.Event() if left else turn
-        rows = Rows(vault.vault, *self._row)
 
         async def write(batch: Batch) -> None:
             nonlocal left
             await turn.wait()
-            await _put(rows.render(batch))
+            await output.put(batch)
             left -= len(batch)
             if not left:
+                await output.flush()
                 done.set()
 
         try:
-            if is_first:
-                await _put(self._header.encode())
-                turn.set()
-            yield write
+            async with open_tasks() as tasks:
+                if is_first:
+                    await _put(self._header.encode())
+                    turn.set()
+                output = _Output(tasks, lambda: Rows(vault.vault, *self._row))
+                yield write
         finally:
             self._open -= 1
+
+
+class _Output:
+    """Renders the rows of a batch while those of the batch before are written."""
+
+    def __init__(self, tasks: Tasks, make_rows: Callable[[], Rows]) -> None:
+        self._tasks = tasks
+        self._make_rows = make_rows
+        self._rows: deque[Rows] = deque(maxlen=2)
+        self._written = anyio.Event()
+        self._written.set()
+
+    async def put(self, batch: Batch) -> None:
+        """Render the batch's rows, and begin to write them when the batch before is written."""
+        if len(self._rows) < 2:
+            self._rows.append(self._make_rows())
+        self._rows.rotate()
+        rows = self._rows[0].render(batch)
+        await self.flush()
+        self._written = anyio.Event()
+        self._tasks.start(self._write, rows)
+
+    async def flush(self) -> None:
+        """Wait until all is written."""
+        await self._written.wait()
+
+    async def _write(self, rows: memoryview) -> None:
+        await _put(rows)
+        self._written.set()
 
 
 async def _put(rows: bytes | memoryview) -> None:
     """Write to standard output, whoever holds it up, and leave at once when cancelled."""
     if sys.stdout is None:
-        raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
-    await anyio.to_thread.run_sync(_write, rows, abandon_on_cancel=True)
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF), STDOUT)
+    try:
+        await anyio.to_thread.run_sync(_write, rows, abandon_on_cancel=True)
+    except OSError as error:
+        error.filename = STDOUT
+        raise
 
 
 def _write(rows: bytes | memoryview) -> None:
