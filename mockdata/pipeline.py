@@ -240,16 +240,25 @@ async def _run_vault(run: Run, sink: Sink, vault: VaultPlan) -> None:
 
 @asynccontextmanager
 async def _opened(sink: Sink, vault: VaultPlan) -> AsyncIterator[Writer | Files]:
-    """Open a sink, and leave it exactly once, come what may, shielded from cancellation."""
-    context = sink.open(vault)
-    target = await context.__aenter__()
-    try:
-        yield target
-    except BaseException as error:
-        with anyio.CancelScope(shield=True):
-            await context.__aexit__(type(error), error, error.__traceback__)
-        raise
-    with anyio.CancelScope(shield=True):
+    """Open a sink, and leave it exactly once, come what may, shielded from cancellation.
+
+    The shield stands around the sink's context, which may have a task group of its own. Such a
+    group wraps the error that it is left with; the caller gets that error as it is.
+    """
+    with anyio.CancelScope() as scope:
+        context = sink.open(vault)
+        target = await context.__aenter__()
+        try:
+            yield target
+        except BaseException as error:
+            scope.shield = True
+            try:
+                await context.__aexit__(type(error), error, error.__traceback__)
+            except BaseExceptionGroup as group:
+                if group.exceptions != (error,):
+                    raise
+            raise
+        scope.shield = True
         await context.__aexit__(None, None, None)
 
 
