@@ -19,6 +19,7 @@ from mockdata.vaults import VAULTS
 
 __all__ = ["Options", "help_text", "load_sink", "parse"]
 
+RATE: Final = re.compile(r"([0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?)([kKmM]?)", re.ASCII)
 COUNT: Final = re.compile("([0-9]+(?:_[0-9]+)*)([kKmM]?)", re.ASCII)
 NUMBER: Final = re.compile("-?[0-9]+(?:_[0-9]+)*", re.ASCII)
 FACTORS: Final = {"": 1, "k": 1_000, "m": 1_000_000}
@@ -50,6 +51,7 @@ class Options:
     seed: int | None
     timestamp: int | None
     part: tuple[int, int]
+    rate: float | None
     quiet: bool
     progress: bool
     json: bool
@@ -63,7 +65,8 @@ def parse(arguments: Sequence[str]) -> Options:
     given = _parser().parse_intermixed_args(list(arguments))
     counts = _counts(given.counts)
     part = tuple(_number(number) for number in given.part.split("/"))
-    Plan.of(counts, given.seed, given.timestamp, part)  # type: ignore[arg-type]
+    rate = _rate(given.rate)
+    Plan.of(counts, given.seed, given.timestamp, part, rate=rate)  # type: ignore[arg-type]
     checked_workers(given.workers)
     if not given.output:
         raise PlanError("output", "'' is not the path of a folder")
@@ -80,6 +83,7 @@ def parse(arguments: Sequence[str]) -> Options:
         seed=given.seed,
         timestamp=given.timestamp,
         part=part,  # type: ignore[arg-type]
+        rate=rate,  # type: ignore[arg-type]
         quiet=given.quiet,
         progress=not (given.quiet or given.no_progress),
         json=given.json,
@@ -142,6 +146,10 @@ _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
         {"metavar": "N", "type": _number, "help": "Unix time in seconds (default: now)"},
     ),
     ("--part", {"metavar": "K/N", "default": "1/1", "help": "make part K of N of the records"}),
+    (
+        "--rate",
+        {"metavar": "N", "help": "records a second, at most, all vaults together"},
+    ),
     ("-q --quiet", {"action": "store_true", "help": "show nothing but errors"}),
     ("--no-progress", {"action": "store_true", "help": "show no live progress"}),
     (
@@ -179,6 +187,12 @@ def _count(text: str, word: str) -> int:
     if not 1 <= count <= MAX_COUNT:
         raise PlanError("count", f"{word!r} is not a whole number from 1 to {MAX_COUNT}")
     return count
+
+
+def _rate(text: str | None) -> float | str | None:
+    """Return the rate that a text writes; a text that writes none is for Plan to refuse."""
+    match = RATE.fullmatch(text or "")
+    return float(match[1]) * FACTORS[match[2].lower()] if match else text
 
 
 def load_sink(options: Options) -> AnySink:
