@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import os
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
@@ -14,18 +11,22 @@ from typing import Any, Final, NoReturn
 from mockdata import __version__
 from mockdata.errors import PlanError
 from mockdata.plan import MAX_COUNT, Plan, checked_workers
-from mockdata.sinks import AnySink, as_sink
+from mockdata.plugins import find_sink, list_sinks
+from mockdata.sinks import AnySink
 from mockdata.vaults import VAULTS
 
 __all__ = ["Options", "help_text", "load_sink", "parse"]
 
+RATE: Final = re.compile(r"([0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?)([kKmM]?)", re.ASCII)
 COUNT: Final = re.compile("([0-9]+(?:_[0-9]+)*)([kKmM]?)", re.ASCII)
 NUMBER: Final = re.compile("-?[0-9]+(?:_[0-9]+)*", re.ASCII)
 FACTORS: Final = {"": 1, "k": 1_000, "m": 1_000_000}
 FORMATS: Final = ("csv", "jsonl")
 
-SINKS: Final = "mockdata.sinks"
-"""The entry-point group of installed sinks."""
+FOLDER: Final = "data"
+
+OWN_ARGUMENTS: Final = {"csv": "output", "stdout": "format"}
+"""Our sinks, and the option that says the same as ``NAME:ARGUMENT``."""
 
 EXAMPLES: Final = """\
 examples:
@@ -50,6 +51,7 @@ class Options:
     seed: int | None
     timestamp: int | None
     part: tuple[int, int]
+    rate: float | None
     quiet: bool
     progress: bool
     json: bool
@@ -63,9 +65,11 @@ def parse(arguments: Sequence[str]) -> Options:
     given = _parser().parse_intermixed_args(list(arguments))
     counts = _counts(given.counts)
     part = tuple(_number(number) for number in given.part.split("/"))
-    Plan.of(counts, given.seed, given.timestamp, part)  # type: ignore[arg-type]
+    rate = _rate(given.rate)
+    _move_argument(given)
+    Plan.of(counts, given.seed, given.timestamp, part, rate=rate)  # type: ignore[arg-type]
     checked_workers(given.workers)
-    if not given.output:
+    if given.output == "":
         raise PlanError("output", "'' is not the path of a folder")
     if given.format is not None and given.format not in FORMATS:
         raise PlanError("format", f"{given.format!r} is not one of " + ", ".join(FORMATS))
@@ -74,12 +78,13 @@ def parse(arguments: Sequence[str]) -> Options:
     return Options(
         counts=counts,
         sink=given.sink,
-        output=given.output,
+        output=given.output or FOLDER,
         format=given.format or FORMATS[0],
         workers=given.workers,
         seed=given.seed,
         timestamp=given.timestamp,
         part=part,  # type: ignore[arg-type]
+        rate=rate,  # type: ignore[arg-type]
         quiet=given.quiet,
         progress=not (given.quiet or given.no_progress),
         json=given.json,
@@ -94,6 +99,12 @@ def help_text() -> str:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise PlanError("arguments", " ".join(message.split()))
+
+
+class _ListSinks(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(list_sinks(), end="")
+        parser.exit()
 
 
 def _parser() -> _Parser:
@@ -119,7 +130,7 @@ def _number(text: str) -> int | str:
 _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     (
         "-o --output",
-        {"metavar": "DIR", "default": "data", "help": "folder of the CSV files (default: data)"},
+        {"metavar": "DIR", "help": f"folder of the CSV files (default: {FOLDER})"},
     ),
     (
         "-s --sink",
@@ -128,6 +139,7 @@ _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
             "help": "csv (default), stdout, MODULE:CALLABLE or an installed sink's NAME[:ARGUMENT]",
         },
     ),
+    ("--list-sinks", {"action": _ListSinks, "nargs": 0, "help": "list the sinks by name and exit"}),
     ("-f --format", {"help": "of rows on stdout: csv (default) or jsonl"}),
     (
         "-w --workers",
@@ -142,6 +154,10 @@ _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
         {"metavar": "N", "type": _number, "help": "Unix time in seconds (default: now)"},
     ),
     ("--part", {"metavar": "K/N", "default": "1/1", "help": "make part K of N of the records"}),
+    (
+        "--rate",
+        {"metavar": "N", "help": "records a second, at most, all vaults together"},
+    ),
     ("-q --quiet", {"action": "store_true", "help": "show nothing but errors"}),
     ("--no-progress", {"action": "store_true", "help": "show no live progress"}),
     (
@@ -150,6 +166,17 @@ _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ),
     ("-V --version", {"action": "version", "version": f"mockdata {__version__}"}),
 )
+
+
+def _move_argument(given: argparse.Namespace) -> None:
+    """Have an argument of one of our own sinks where its option is."""
+    name, colon, argument = given.sink.partition(":")
+    option = OWN_ARGUMENTS.get(name)
+    if colon and option is not None:
+        if getattr(given, option) is not None:
+            raise PlanError("sink", f"{given.sink!r} and --{option} do not go together")
+        given.sink = name
+        setattr(given, option, argument)
 
 
 def _counts(words: Sequence[str]) -> int | dict[str, int]:
@@ -181,46 +208,13 @@ def _count(text: str, word: str) -> int:
     return count
 
 
+def _rate(text: str | None) -> float | str | None:
+    """Return the rate that a text writes; a text that writes none is for Plan to refuse."""
+    match = RATE.fullmatch(text or "")
+    return float(match[1]) * FACTORS[match[2].lower()] if match else text
+
+
 def load_sink(options: Options) -> AnySink:
     """Return the sink that the options name. Raises PlanError if it cannot be had."""
-    if options.sink == "csv":
-        return options.output
-    if options.sink == "stdout":
-        from mockdata.sinks.stdout import StdoutSink
-
-        return StdoutSink(options.format)  # type: ignore[arg-type]
-    name, colon, argument = options.sink.partition(":")
-    from importlib.metadata import entry_points
-
-    if found := tuple(entry_points(group=SINKS, name=name)):
-        try:
-            make = found[0].load()
-            return as_sink(make(argument) if colon else make())
-        except (Exception, SystemExit) as error:
-            raise _not_loaded(options.sink, error) from error
-    if not (name and argument):
-        raise PlanError(
-            "sink", f"{options.sink!r} is not csv, stdout, MODULE:CALLABLE or installed"
-        )
-    if os.getcwd() not in sys.path and "" not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        found_object: Any = importlib.import_module(name)
-        for attribute in argument.split("."):
-            found_object = getattr(found_object, attribute)
-    except (Exception, SystemExit) as error:
-        raise _not_loaded(options.sink, error) from error
-    return _checked(options.sink, found_object)
-
-
-def _checked(name: str, found: Any) -> AnySink:
-    if isinstance(found, type):
-        raise PlanError("sink", f"{name!r} is a class: name a function or an instance")
-    if not (callable(found) or callable(getattr(found, "open", None))):
-        raise PlanError("sink", f"{name!r} is neither a callable nor a sink")
-    return as_sink(found)
-
-
-def _not_loaded(sink: str, error: BaseException) -> PlanError:
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return PlanError("sink", f"{sink!r} does not load: {reason}")
+    option = OWN_ARGUMENTS.get(options.sink)
+    return find_sink(f"{options.sink}:{getattr(options, option)}" if option else options.sink)

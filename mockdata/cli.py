@@ -119,6 +119,7 @@ def _generate(options: Options, sink: AnySink) -> Report:
                 seed=options.seed,
                 timestamp=options.timestamp,
                 part=options.part,
+                rate=options.rate,
                 workers=options.workers,
                 on_progress=on_progress,
             )

@@ -22,6 +22,7 @@ from mockdata.errors import PlanError
 from mockdata.plan import Counts, Plan, VaultPlan, checked_workers
 from mockdata.pool import Records, open_pool
 from mockdata.producers import Item, Run, produce_batches, produce_files
+from mockdata.rate import TokenBucket
 from mockdata.report import Meter, Progress, Report
 from mockdata.sinks import AnySink, Files, Sink, Writer, as_sink
 from mockdata.slabs import Slabs
@@ -40,6 +41,7 @@ async def generate(
     seed: int | None = None,
     timestamp: int | None = None,
     part: tuple[int, int] = (1, 1),
+    rate: float | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
     on_progress: Callable[[Progress], object] | None = None,
@@ -57,6 +59,8 @@ async def generate(
         timestamp: Unix time in seconds, ten digits; now if None.
         part: ``(k, n)`` makes part k of n: the parts' lines, one part after the other, are the
             whole's lines.
+        rate: Records a second, of all vaults together, that are handed to the sink at most; the
+            batches are then smaller, so that the flow is even. As many as can be had if None.
         workers: Processes; if None, the CPUs that this process may use, at most 8. A small run is
             done before a process has started, and so starts none.
         executor: An executor of one's own in place of the library's processes. It has to run on
@@ -72,7 +76,7 @@ async def generate(
     names the vault and the records.
 
     """
-    plan = Plan.of(counts, seed, timestamp, part)
+    plan = Plan.of(counts, seed, timestamp, part, rate=rate)
     workers = checked_workers(workers)
     _check_executor(executor)
     if on_progress is not None and not callable(on_progress):
@@ -110,6 +114,7 @@ def stream(
     seed: int | None = None,
     timestamp: int | None = None,
     part: tuple[int, int] = (1, 1),
+    rate: float | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
 ) -> AbstractAsyncContextManager[BatchStream]:
@@ -119,7 +124,7 @@ def stream(
     Leaving the context, early or not, stops the workers. The arguments are those of ``generate``,
     and so are the errors; WorkerError is raised where the next batch would be.
     """
-    plan = Plan.of(counts, seed, timestamp, part)
+    plan = Plan.of(counts, seed, timestamp, part, rate=rate)
     _check_executor(executor)
     return _stream(plan, checked_workers(workers), executor)
 
@@ -216,8 +221,9 @@ async def _run(
     vaults = len(plan.vaults)
     with Slabs() as slabs:
         async with open_pool(plan.records, workers, executor) as pool:
+            bucket = TokenBucket(plan.rate) if plan.rate is not None else None
             with anyio.CancelScope() as scope:
-                run = Run(pool, slabs, meter, vaults, vaults, scope, anyio.Event())
+                run = Run(pool, slabs, meter, vaults, vaults, scope, anyio.Event(), bucket)
                 for vault in plan.vaults:
                     meter.add(vault.name, 0, 0, 0)
                 async with open_tasks() as tasks:
@@ -244,7 +250,8 @@ async def _run_vault(run: Run, sink: Sink, vault: VaultPlan) -> None:
 async def _opened(sink: Sink, vault: VaultPlan) -> AsyncIterator[Writer | Files]:
     """Open a sink, and leave it exactly once, come what may, shielded from cancellation.
 
-    One scope is around all of it, so that a sink may have task groups of its own around its yield.
+    One scope stands around all of the sink's context, which may have a task group of its own. Such
+    a group wraps the error that it is left with; the caller gets that error as it is.
     """
     with anyio.CancelScope() as scope:
         context = sink.open(vault)
@@ -253,7 +260,11 @@ async def _opened(sink: Sink, vault: VaultPlan) -> AsyncIterator[Writer | Files]
             yield target
         except BaseException as error:
             scope.shield = True
-            await context.__aexit__(type(error), error, error.__traceback__)
+            try:
+                await context.__aexit__(type(error), error, error.__traceback__)
+            except BaseExceptionGroup as group:
+                if group.exceptions != (error,):
+                    raise
             raise
         scope.shield = True
         await context.__aexit__(None, None, None)
@@ -264,6 +275,7 @@ async def _consume(
 ) -> None:
     async for item in receive:
         if write is not None and isinstance(item, Batch):
+            await run.may_go(len(item))
             try:
                 await write(item)
             except Exception as error:

@@ -1,14 +1,15 @@
-"""What a run makes: counts, seed, timestamp and part, checked, and cut into ranges of indices."""
+"""What a run makes: counts, seed, timestamp, part and rate, checked, and cut into index ranges."""
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, SupportsIndex
+from typing import Final, SupportsFloat, SupportsIndex
 
 from mockdata.errors import PlanError
 from mockdata.vaults import VAULTS, Key, Vault
@@ -60,6 +61,8 @@ class Plan:
     seed: int
     timestamp: int
     vaults: tuple[VaultPlan, ...]
+    rate: float | None
+    """Records a second, of all vaults together, or None for as many as can be had."""
 
     @property
     def records(self) -> int:
@@ -73,6 +76,8 @@ class Plan:
         seed: int | None = None,
         timestamp: int | None = None,
         part: tuple[int, int] = (1, 1),
+        *,
+        rate: float | None = None,
     ) -> Plan:
         """Check what was asked for; see ``mockdata.generate`` for the arguments.
 
@@ -101,6 +106,7 @@ class Plan:
                 for vault in VAULTS.values()
                 if vault.name in records
             ),
+            _rate(rate),
         )
 
 
@@ -111,6 +117,18 @@ def checked_workers(workers: int | None) -> int:
     if hasattr(os, "sched_getaffinity"):
         return min(8, len(os.sched_getaffinity(0)))
     return min(8, os.cpu_count() or 1)
+
+
+def _rate(rate: SupportsFloat | None) -> float | None:
+    if rate is None:
+        return None
+    try:
+        number = float(rate) if isinstance(rate, SupportsFloat) else 0.0
+    except (TypeError, ValueError, OverflowError):
+        number = 0.0
+    if isinstance(rate, bool) or not 0 < number < math.inf:
+        raise PlanError("rate", f"{rate!r} is not a number of records a second above 0")
+    return number
 
 
 def _records(counts: Counts) -> dict[str, int]:

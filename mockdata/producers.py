@@ -17,6 +17,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from mockdata.batch import Batch, Receipt
 from mockdata.plan import VaultPlan
 from mockdata.pool import Pool, Task
+from mockdata.rate import TokenBucket
 from mockdata.render import Place, measure, render
 from mockdata.report import Meter
 from mockdata.sinks import Files
@@ -30,8 +31,8 @@ T = TypeVar("T")
 FILE_TASK: Final = 20 * BATCH
 """Records in a task that writes to a sink's files: many, since each task costs a round trip."""
 
-SLAB_TASK: Final = 10 * BATCH
-"""Records in a task that writes to a slab: fewer, since it holds the slab's memory."""
+SLAB_TASK: Final = 10
+"""Batches in a task that writes to a slab: fewer records, since it holds the slab's memory."""
 
 Item = Batch | Receipt
 
@@ -47,11 +48,21 @@ class Run:
     unwritten: int
     scope: anyio.CancelScope
     all_written: anyio.Event
+    bucket: TokenBucket | None
 
     @property
     def ahead(self) -> int:
         """How many tasks of a vault are under way behind the one that is waited for."""
         return -(-self.pool.workers // self.vaults)
+
+    def at_once(self, records: int) -> int:
+        """Return how many records may go at once, of as many as could: fewer if there is a rate."""
+        return min(records, self.bucket.share) if self.bucket is not None else records
+
+    async def may_go(self, records: int) -> None:
+        """Wait until the rate, if there is one, lets that many more records go to a sink."""
+        if self.bucket is not None:
+            await self.bucket.take(records)
 
     async def written(self) -> None:
         """Report one vault's last batch as written, and wait for the last one of every vault.
@@ -67,12 +78,13 @@ class Run:
 
 async def produce_batches(run: Run, vault: VaultPlan, send: MemoryObjectSendStream[Item]) -> None:
     """Have the workers render to slabs, and send these on, cut into batches."""
+    most = run.at_once(BATCH)
 
     def begin(start: int, stop: int) -> _SlabTask:
-        return _SlabTask(run, vault, start, stop)
+        return _SlabTask(run, vault, start, stop, most)
 
     with send:
-        for task in _under_way(begin, vault.ranges(SLAB_TASK), run.ahead):
+        for task in _under_way(begin, vault.ranges(SLAB_TASK * most), run.ahead):
             for batch in await task.batches():
                 await _send(send, batch)
 
@@ -86,17 +98,17 @@ async def _send(send: MemoryObjectSendStream[Item], batch: Batch) -> None:
 
 
 class _SlabTask:
-    """A range that is being rendered to a slab."""
+    """A range that is being rendered to a slab, for batches of up to ``batch`` records."""
 
-    def __init__(self, run: Run, vault: VaultPlan, start: int, stop: int) -> None:
+    def __init__(self, run: Run, vault: VaultPlan, start: int, stop: int, batch: int) -> None:
         kind, records = vault.vault, stop - start
         self._tokens_at = records * kind.data_width
         self._vault = vault
-        self._start, self._stop = start, stop
+        self._start, self._stop, self._batch = start, stop, batch
         path, self._lines = run.slabs.lend(self._tokens_at + records * kind.token_width)
         places = Place(path, 0), Place(path, self._tokens_at)
         self._task = run.pool.submit(
-            (vault.name, start, stop), render, vault.key, start, stop, *places
+            (vault.name, start, stop), render, vault.key, start, stop, places, batch
         )
 
     async def batches(self) -> list[Batch]:
@@ -104,9 +116,9 @@ class _SlabTask:
         batches = []
         data, tokens = 0, self._tokens_at
         for start, size in zip(
-            range(self._start, self._stop, BATCH), await self._task.result(), strict=True
+            range(self._start, self._stop, self._batch), await self._task.result(), strict=True
         ):
-            records = min(BATCH, self._stop - start)
+            records = min(self._batch, self._stop - start)
             data_lines = self._lines[data : data + size]
             token_bytes = records * self._vault.vault.token_width
             token_lines = self._lines[tokens : tokens + token_bytes]
@@ -122,12 +134,13 @@ async def produce_files(
     """Have the workers write to the sink's files, and send on the receipts."""
     kind = vault.vault
     data_offset, token_offset = files.data_offset, files.token_offset
+    size = run.at_once(FILE_TASK)
     writes: deque[tuple[Receipt, Task[list[int]]]] = deque()
 
     def begin(start: int, stop: int) -> Task[int]:
         return run.pool.submit((vault.name, start, stop), measure, vault.key, start, stop)
 
-    measured = _under_way(begin, vault.ranges(FILE_TASK), run.ahead)
+    measured = _under_way(begin, vault.ranges(size), run.ahead)
 
     async def finish() -> None:
         receipt, task = writes.popleft()
@@ -135,11 +148,12 @@ async def produce_files(
         await send.send(receipt)
 
     with send:
-        for start, stop in vault.ranges(FILE_TASK):
+        for start, stop in vault.ranges(size):
             records = stop - start
+            await run.may_go(records)
             places = Place(files.data, data_offset), Place(files.tokens, token_offset)
             write = run.pool.submit(
-                (vault.name, start, stop), render, vault.key, start, stop, *places
+                (vault.name, start, stop), render, vault.key, start, stop, places
             )
             data_bytes = records * kind.data_width if kind.fixed else await next(measured).result()
             token_bytes = records * kind.token_width

@@ -44,17 +44,19 @@ class _Kernels(threading.local):
 _kernels = _Kernels()
 
 
-def render(key: Key, start: int, stop: int, data: Place, tokens: Place) -> list[int]:
-    """Write the lines of the indices from ``start`` up to ``stop`` to their places.
+def render(
+    key: Key, start: int, stop: int, places: tuple[Place, Place], batch: int = BATCH
+) -> list[int]:
+    """Write the lines of the indices from ``start`` up to ``stop`` to places for data and tokens.
 
-    Returns the bytes of the data lines of each batch of up to 10,000 records. Raises OSError, with
-    the file's name.
+    Returns the bytes of the data lines of each batch of up to ``batch`` records. Raises OSError,
+    with the file's name.
     """
-    kernel = _kernels.get(key, min(BATCH, stop - start))
+    kernel = _kernels.get(key, min(batch, stop - start))
     sizes = []
-    with _Writer(data) as write_data, _Writer(tokens) as write_tokens:
-        for first in range(start, stop, BATCH):
-            data_lines, token_lines = kernel.render(first, min(first + BATCH, stop))
+    with _Writer(places[0]) as write_data, _Writer(places[1]) as write_tokens:
+        for first in range(start, stop, batch):
+            data_lines, token_lines = kernel.render(first, min(first + batch, stop))
             write_data(data_lines)
             write_tokens(token_lines)
             sizes.append(len(data_lines))

@@ -93,6 +93,10 @@ WRONG = [
     (["5", "-f", "jsonl"], "stdout"),
     (["5", "--frobnicate"], "--frobnicate"),
     (["5", "-o", ""], "folder"),
+    (["5", "--rate", "0"], "rate"),
+    (["5", "--rate", "fast"], "rate: 'fast'"),
+    (["5", "--rate", "-5"], "rate: '-5'"),
+    (["5", "--rate", "9" * 400], "rate"),
 ]
 
 

@@ -134,6 +134,42 @@ async def test_a_sink_is_closed_when_every_vault_is_written():
     assert [what for what, _ in events[last_write + 1 :]] == ["close"] * 3
 
 
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_sink_may_have_a_task_group_of_its_own(either, fails):
+    sent = []
+
+    class Concurrent(ListSink):
+        @asynccontextmanager
+        async def open(self, vault):
+            async with super().open(vault), anyio.create_task_group() as group:
+
+                async def send(batch):
+                    await anyio.lowlevel.checkpoint()
+                    sent.append(batch)
+
+                async def write(batch):
+                    group.start_soon(send, batch)
+
+                yield write
+
+    sink = Concurrent()
+
+    def on_progress(progress):
+        if fails and progress.records == progress.total:
+            raise ZeroDivisionError
+
+    run = mockdata.generate({"id": 30_000, "ssn": 20_000}, sink=sink, on_progress=on_progress)
+    if fails:
+        with pytest.raises(ZeroDivisionError):
+            await run
+    else:
+        await run
+        assert sum(map(len, sent)) == 50_000
+    outcomes = [outcome for vault in ("id", "ssn") for outcome in sink.outcomes[vault]]
+    assert [outcome is None for outcome in outcomes] == [not fails] * 2
+    assert children() == []
+
+
 async def test_a_slow_sink_holds_the_workers_back(pooled):
     sink = StallingSink(2)
     rendered = []

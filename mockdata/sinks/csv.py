@@ -25,15 +25,15 @@ __all__ = ["CsvSink"]
 
 
 class CsvSink:
-    """Writes ``<vault>_data.csv`` and ``<vault>_tokens.csv`` in a folder, which it makes.
+    """Writes two CSV files a vault in a folder, which it makes.
 
-    The workers write the lines by themselves, under other names in the same folder. At the end of
-    the run the files of all vaults are renamed, and earlier ones of their names removed. If the run
-    fails, nothing is left of it and earlier files are as they were. Raises OSError, with the file's
-    name.
+    They are ``<vault>_data.csv`` and ``<vault>_tokens.csv``. The workers write the lines by
+    themselves, under other names in the same folder. At the end of the run the files of all vaults
+    are renamed, and earlier ones of their names removed. If the run fails, nothing is left of it
+    and earlier files are as they were. Raises OSError, with the file's name.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str] = "data") -> None:
         self._path = os.fspath(folder)
         self._runs: dict[object, _Run] = {}
 

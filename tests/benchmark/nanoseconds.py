@@ -67,7 +67,8 @@ def main() -> None:
         print(f"\nwrite 76 bytes to a file: {writing(file.name):.1f} ns")
         key, batches = Key("ssn", 1, 1_700_000_000), 20
         began = time.perf_counter()
-        render(key, 0, batches * BATCH, Place(file.name, 0), Place(file.name, 40 * batches * BATCH))
+        places = Place(file.name, 0), Place(file.name, 40 * batches * BATCH)
+        render(key, 0, batches * BATCH, places)
         taken = (time.perf_counter() - began) / batches / BATCH * 1e9
         print(f"render and write an ssn record to a new file: {taken:.1f} ns")
     slab = os.memfd_create("bench")
