@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Final
 
 import numpy as np
@@ -40,15 +40,15 @@ class Census:
     """
 
     def __init__(self, table: str, scratch: Words, bucket: Words) -> None:
-        folder = Path(__file__).parent
-        names = np.load(folder / f"{table}.npy")
+        path = os.path.join(os.path.dirname(__file__), table)
+        names = np.load(f"{path}.npy")
         padded = names.astype(f"S{PIECE.itemsize}")
         characters = padded.view(np.uint8).reshape(len(names), PIECE.itemsize)
         lengths = np.count_nonzero(characters, axis=1)
         characters[np.arange(len(names)), lengths] = ord(" ")
         self.texts: NDArray[np.complex128] = padded.view(PIECE)
         self.lengths: NDArray[np.intp] = lengths + 1
-        self._buckets: Words = np.load(folder / f"{table}_buckets.npy")
+        self._buckets: Words = np.load(f"{path}_buckets.npy")
         self._bits = np.uint64(TABLES[table])
         self._index: Words = np.empty(len(scratch), np.uint64)
         self._scratch, self._bucket = scratch, bucket
