@@ -10,6 +10,8 @@ wants another kind of worker passes an ``executor``.
 from __future__ import annotations
 
 import gc
+import itertools
+import mmap
 import multiprocessing
 import os
 import signal
@@ -17,11 +19,12 @@ import sys
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, ClassVar, Final, ParamSpec, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -61,6 +64,10 @@ class WorkerPool(Pool):
                 self._executor = self._own = _Workers(self.workers)
         return True
 
+    def died_of(self, future: Future[Any], broken: Executor) -> bool:
+        """Return whether a worker died while it was at a task, or it is not known at which."""
+        return not isinstance(broken, _Workers) or broken.died_of(future)
+
     async def close(self) -> None:
         """Stop the workers, whatever they are doing."""
         await self._stop()
@@ -89,21 +96,48 @@ class _Workers(ProcessPoolExecutor):
 
         context.Process = remember
         self._inherited: OpenFiles = {}  # filled when the workers are forked, and so seen by them
+        self._diary = _Diary(workers, self.processes) if method == "fork" else None
+        self._tasks: weakref.WeakKeyDictionary[Future[Any], int] = weakref.WeakKeyDictionary()
+        self._task_numbers = itertools.count(1)
+        self._deadly: set[int] = set()
         others = _open_files()
-        super().__init__(workers, context, _settle, (os.getpid(), self._inherited, _blocked()))
+        settling = os.getpid(), self._inherited, _blocked(), self._diary
+        super().__init__(workers, context, _settle, settling)
         self._pipes = _open_files().keys() - others.keys()
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        if self.processes:
-            return super().submit(function, *args, **kwargs)
+        number = next(self._task_numbers)
+        with nullcontext() if self.processes else self._forking():
+            future = super().submit(_do, number, function, *args, **kwargs)
+        self._tasks[future] = number
+        return future
+
+    @contextmanager
+    def _forking(self) -> Iterator[None]:
         for file, identity in _open_files().items():
             if file not in self._pipes:
                 self._inherited[file] = identity
         with _undisturbed():
-            return super().submit(function, *args, **kwargs)
+            yield
+
+    def died_of(self, future: Future[Any]) -> bool:
+        """Return whether a worker died at a task, or none is known to have died at any.
+
+        It is known once the workers are killed: when one dies, the tasks of all of them fail.
+        """
+        return not self._deadly or self._tasks.get(future) in self._deadly
+
+    def _look_for_the_dead(self) -> None:
+        """Note what those were at that have died; SIGTERM is what the others get for it."""
+        if self._diary is not None:
+            for place, process in enumerate(self.processes):
+                if process.pid is not None and process.exitcode not in (None, -signal.SIGTERM):
+                    self._deadly.add(self._diary.read(place))
+            self._deadly.discard(_Diary.IDLE)
 
     def kill(self) -> None:
         """Kill the processes and wait for their end; they hold nothing that needs closing."""
+        self._look_for_the_dead()
         started = [process for process in self.processes if process.pid is not None]
         for process in started:
             process.kill()
@@ -112,6 +146,47 @@ class _Workers(ProcessPoolExecutor):
             process.join()
             process.close()
         self.processes.clear()
+
+
+class _Diary:
+    """Memory in which each forked worker keeps the number of the task that it is at."""
+
+    IDLE: Final = 0
+    _ENTRY: Final = 8
+
+    of_this_worker: ClassVar[_Diary | None] = None
+
+    def __init__(self, workers: int, processes: list[BaseProcess]) -> None:
+        self._entries = mmap.mmap(-1, workers * self._ENTRY)
+        self._processes = processes
+        self._own = 0
+
+    def claim(self) -> None:
+        """Take the entry of the process that has been forked last: this one, for its own copy."""
+        self._own = len(self._processes) - 1
+        _Diary.of_this_worker = self
+
+    def write(self, task: int) -> None:
+        """Write what the worker is at."""
+        entry = self._own * self._ENTRY
+        self._entries[entry : entry + self._ENTRY] = task.to_bytes(self._ENTRY, "little")
+
+    def read(self, place: int) -> int:
+        """Read what a worker, dead or alive, was at last."""
+        entry = place * self._ENTRY
+        return int.from_bytes(self._entries[entry : entry + self._ENTRY], "little")
+
+
+def _do(number: int, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do a task in a worker, and have it known meanwhile."""
+    diary = _Diary.of_this_worker
+    if diary is None:
+        return function(*args, **kwargs)
+    diary.write(number)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        diary.write(_Diary.IDLE)
 
 
 @contextmanager
@@ -142,12 +217,14 @@ def _open_files() -> OpenFiles:
     return found
 
 
-def _settle(parent: int, open_files: OpenFiles, blocked: set[int]) -> None:
+def _settle(parent: int, open_files: OpenFiles, blocked: set[int], diary: _Diary | None) -> None:
     """Make a new process a worker: it holds and hears nothing of its parent's, and leaves with it.
 
     A file is not closed but exchanged for the null device: its number stays taken, so that no
     inherited object that is disposed of later closes a file of the worker's own.
     """
+    if diary is not None:
+        diary.claim()
     gc.disable()
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
