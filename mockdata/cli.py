@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from mockdata.arguments import Options, help_text, load_sink, parse
 from mockdata.errors import MockDataError, PlanError
+from mockdata.limits import check_files, naming
 
 if TYPE_CHECKING:
     from mockdata.report import Report
@@ -34,6 +35,9 @@ BY_SIGNAL: Final = 128
 SIGPIPE: Final = 13
 OUR_SINKS: Final = ("csv", "stdout")
 PACKAGE: Final = os.path.dirname(__file__)
+LOOP_FILES: Final = 16
+"""Files that an event loop may open; one that finds fewer ends the process without a word."""
+
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 GRACE: Final = 0.5
@@ -151,6 +155,8 @@ def _generate(options: Options, sink: AnySink, signals: _Signals) -> Report:
                 on_progress=on_progress,
             )
 
+    with naming("event loop"):
+        check_files(LOOP_FILES)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(run())
 

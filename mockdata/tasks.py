@@ -9,9 +9,12 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
-__all__ = ["Tasks", "end_task", "in_task", "open_tasks"]
+from mockdata.limits import naming
+
+__all__ = ["Tasks", "end_task", "in_task", "in_thread", "open_tasks"]
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
@@ -90,6 +93,14 @@ async def in_task(function: Callable[[Unpack[Ts]], Awaitable[T]], *args: *Ts) ->
     async with open_tasks() as tasks:
         tasks.start(run)
     return results[0]
+
+
+async def in_thread(
+    function: Callable[[Unpack[Ts]], T], *args: *Ts, abandon_on_cancel: bool = False
+) -> T:
+    """Call a function off the event loop. Raises OSError if the system starts no more threads."""
+    with naming("thread"):
+        return await anyio.to_thread.run_sync(function, *args, abandon_on_cancel=abandon_on_cancel)
 
 
 async def end_task(task: asyncio.Future[Any]) -> None:

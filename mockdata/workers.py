@@ -16,8 +16,6 @@ import multiprocessing
 import os
 import signal
 import sys
-import threading
-import time
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -27,9 +25,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any, ClassVar, Final, ParamSpec, TypeVar
 
 import anyio
-import anyio.to_thread
 
+from mockdata.limits import check_files, check_threads, naming
 from mockdata.pool import Pool
+from mockdata.tasks import in_thread
 
 __all__ = ["WorkerPool", "may_have_children"]
 
@@ -38,6 +37,15 @@ T = TypeVar("T")
 
 PARENT_CHECK: Final = 0.5
 """Seconds between a worker's looks at whether its parent still lives."""
+
+POOL_THREADS: Final = 3
+"""Threads that a process pool starts beside its processes, and the one that stops them.
+
+Whether they can be had is asked beforehand: a pool that cannot start one may wait for ever.
+"""
+
+WORKER_FILES: Final = 3
+"""Files that a worker has open at a time beside those that it inherits."""
 
 OpenFiles = dict[int, tuple[int, int]]
 """File descriptor to device and inode."""
@@ -75,7 +83,10 @@ class WorkerPool(Pool):
     async def _stop(self) -> None:
         """End the processes: until then they may write, so nothing may be made again before."""
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self._own.kill)
+            try:
+                await in_thread(self._own.kill)
+            except OSError:  # the system starts no thread, and the processes have to end
+                self._own.kill()
 
     def _processes(self) -> list[int]:
         return [process.pid for process in self._own.processes if process.pid]
@@ -86,6 +97,7 @@ class _Workers(ProcessPoolExecutor):
 
     def __init__(self, workers: int) -> None:
         self.processes: list[BaseProcess] = []
+        self._size = workers
         method = "fork" if sys.platform == "linux" else "spawn"
         context: Any = type(multiprocessing.get_context(method))()  # our own: we change it
         make = context.Process
@@ -102,12 +114,13 @@ class _Workers(ProcessPoolExecutor):
         self._deadly: set[int] = set()
         others = _open_files()
         settling = os.getpid(), self._inherited, _blocked(), self._diary
-        super().__init__(workers, context, _settle, settling)
+        with naming("worker processes"):
+            super().__init__(workers, context, _settle, settling)
         self._pipes = _open_files().keys() - others.keys()
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         number = next(self._task_numbers)
-        with nullcontext() if self.processes else self._forking():
+        with naming("worker processes"), nullcontext() if self.processes else self._forking():
             future = super().submit(_do, number, function, *args, **kwargs)
         self._tasks[future] = number
         return future
@@ -117,6 +130,8 @@ class _Workers(ProcessPoolExecutor):
         for file, identity in _open_files().items():
             if file not in self._pipes:
                 self._inherited[file] = identity
+        check_files(WORKER_FILES)
+        check_threads(self._size + POOL_THREADS)
         with _undisturbed():
             yield
 
@@ -231,7 +246,7 @@ def _settle(parent: int, open_files: OpenFiles, blocked: set[int], diary: _Diary
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked - {signal.SIGALRM, signal.SIGTERM})
     null = os.open(os.devnull, os.O_RDWR)
     for file, identity in open_files.items():
         with suppress(OSError):
@@ -239,10 +254,5 @@ def _settle(parent: int, open_files: OpenFiles, blocked: set[int], diary: _Diary
             if file > 2 and identity == (status.st_dev, status.st_ino):
                 os.dup2(null, file, inheritable=False)
     os.close(null)
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-
-
-def _leave_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(PARENT_CHECK)
-    os._exit(1)
+    signal.signal(signal.SIGALRM, lambda *_: os.getppid() == parent or os._exit(1))
+    signal.setitimer(signal.ITIMER_REAL, PARENT_CHECK, PARENT_CHECK)

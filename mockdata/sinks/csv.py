@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import BinaryIO
 
-import anyio.to_thread
-
 from mockdata.plan import VaultPlan
 from mockdata.sinks._files import (
     EARLIER,
@@ -20,6 +18,7 @@ from mockdata.sinks._files import (
     second_name,
 )
 from mockdata.sinks.base import Files
+from mockdata.tasks import in_thread
 
 __all__ = ["CsvSink"]
 
@@ -40,13 +39,14 @@ class CsvSink:
         """Make the two files, with their header lines, for the workers to fill."""
         pair = _Pair(self._folder.path, vault)
         try:
-            await anyio.to_thread.run_sync(self._folder.create)
-            await anyio.to_thread.run_sync(pair.create)
+            await in_thread(self._folder.create)
+            await in_thread(pair.create)
             yield pair.files
-            await anyio.to_thread.run_sync(pair.commit)
+            await in_thread(pair.commit)
             self._folder.keep()
         except OSError as error:
-            error.filename = pair.final_name(error.filename)
+            if error.filename is not None:
+                error.filename = pair.final_name(error.filename)
             raise
         finally:
             pair.discard()

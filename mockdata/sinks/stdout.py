@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 from typing import Final, Literal
 
 import anyio
-import anyio.to_thread
 
 from mockdata.batch import Batch
 from mockdata.errors import PlanError
 from mockdata.plan import VaultPlan
 from mockdata.sinks._rows import Rows
 from mockdata.sinks.base import Writer
+from mockdata.tasks import in_thread
 
 __all__ = ["FORMATS", "StdoutSink"]
 
@@ -71,7 +71,7 @@ async def _put(rows: bytes | memoryview) -> None:
     """Write to standard output, whoever holds it up, and leave at once when cancelled."""
     if sys.stdout is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF), "standard output")
-    await anyio.to_thread.run_sync(_write, rows, abandon_on_cancel=True)
+    await in_thread(_write, rows, abandon_on_cancel=True)
 
 
 def _write(rows: bytes | memoryview) -> None:
