@@ -1,10 +1,22 @@
-"""``python -m mockdata``."""
+"""``python -m mockdata``, and the console script."""
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
-from mockdata.cli import main
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Run the command. A signal that comes while it is imported ends the process at once."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: os._exit(128 + number))
+    from mockdata import cli
+
+    return cli.main()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,13 +9,16 @@ import os
 import select
 import signal
 import sys
+import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from mockdata.arguments import Options, help_text, load_sink, parse
 from mockdata.errors import MockDataError, PlanError
+from mockdata.limits import check_files, naming
 
 if TYPE_CHECKING:
     from mockdata.report import Report
@@ -32,21 +35,26 @@ BY_SIGNAL: Final = 128
 SIGPIPE: Final = 13
 OUR_SINKS: Final = ("csv", "stdout")
 PACKAGE: Final = os.path.dirname(__file__)
+LOOP_FILES: Final = 16
+"""Files that an event loop may open; one that finds fewer ends the process without a word."""
+
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+
+GRACE: Final = 0.5
+"""Seconds that a stopped run has to clean up before a second signal ends the process as it is."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; ``arguments`` are the process's own if None."""
     _occupy_standard_files()
-    for number in STOPPING:  # until the run listens, there is nothing to undo
-        signal.signal(number, lambda number, _: _leave(BY_SIGNAL + number))
-    if arguments is not None:
-        return _main(arguments)
-    gc.disable()  # it has nothing to collect while modules are imported
-    return _main(sys.argv[1:], leave=True)
+    with _listening() as signals:
+        if arguments is not None:
+            return _main(arguments, signals)
+        gc.disable()  # it has nothing to collect while modules are imported
+        return _main(sys.argv[1:], signals, leave=True)
 
 
-def _main(arguments: Sequence[str], *, leave: bool = False) -> int:
+def _main(arguments: Sequence[str], signals: _Signals, *, leave: bool = False) -> int:
     if not arguments:
         print(help_text(), end="")
         return DONE
@@ -56,10 +64,10 @@ def _main(arguments: Sequence[str], *, leave: bool = False) -> int:
     except PlanError as error:
         return _say(f"{error} (see --help)", WRONG_USE)
     try:
-        _tell(options, _generate(options, sink))
-    except _Stopped as stopped:
-        _leave(BY_SIGNAL + stopped.number)
-    except Exception as error:
+        _tell(options, _generate(options, sink, signals))
+    except (Exception, asyncio.CancelledError) as error:
+        if signals.first:
+            _leave(BY_SIGNAL + signals.first)
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
             return BY_SIGNAL + SIGPIPE
@@ -69,12 +77,47 @@ def _main(arguments: Sequence[str], *, leave: bool = False) -> int:
     return DONE
 
 
-class _Stopped(BaseException):
-    """A signal ended the run, and what the run had made is gone."""
+class _Signals:
+    """What SIGINT and SIGTERM do: end the run that is under way, or else the process, at once."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
+    def __init__(self) -> None:
+        self.first = 0
+        """The number of the signal that ended the run, once there was one."""
+        self._came = 0.0
+        self._cancel: Callable[[], object] | None = None
+
+    def __call__(self, number: int, _: object) -> None:
+        if self._cancel is None:
+            _leave(BY_SIGNAL + number)  # there is nothing to undo
+        if not self.first:
+            self.first, self._came = number, time.monotonic()
+            self._cancel()
+        elif time.monotonic() - self._came >= GRACE:
+            _leave(BY_SIGNAL + self.first)
+
+    @contextmanager
+    def cancelling(self) -> Iterator[None]:
+        """Have a signal cancel this task, which then undoes what it has done."""
+        if (task := asyncio.current_task()) is not None:
+            self._cancel = partial(task.get_loop().call_soon_threadsafe, task.cancel)
+        try:
+            yield
+        finally:
+            self._cancel = None
+
+
+@contextmanager
+def _listening() -> Iterator[_Signals]:
+    """Listen to the signals that stop the command; only a process's main thread can."""
+    signals, earlier = _Signals(), {}
+    with suppress(ValueError):
+        for number in STOPPING:
+            earlier[number] = signal.signal(number, signals)
+    try:
+        yield signals
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
 
 
 def _occupy_standard_files() -> None:
@@ -91,28 +134,17 @@ def _nobody_reads() -> bool:
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
-def _generate(options: Options, sink: AnySink) -> Report:
-    """Run the library on an event loop of the command's own, and leave it if a signal says so."""
+def _generate(options: Options, sink: AnySink, signals: _Signals) -> Report:
+    """Run the library on an event loop of the command's own; a signal cancels it."""
     from mockdata.display import live_progress, on_terminal
     from mockdata.pipeline import generate
 
     gc.enable()
     rows_on_screen = options.sink == "stdout" and on_terminal(sys.stdout)
     show = options.progress and on_terminal(sys.stderr) and not rows_on_screen
-    stopped_by: list[int] = []
 
     async def run() -> Report:
-        running = asyncio.current_task()
-
-        def stop(number: int) -> None:
-            if not stopped_by and running is not None:
-                running.cancel()
-            stopped_by.append(number)
-
-        for number in STOPPING:
-            with suppress(NotImplementedError):
-                asyncio.get_running_loop().add_signal_handler(number, stop, number)
-        with live_progress() if show else nullcontext() as on_progress:
+        with signals.cancelling(), live_progress() if show else nullcontext() as on_progress:
             return await generate(
                 options.counts,
                 sink=sink,
@@ -124,13 +156,10 @@ def _generate(options: Options, sink: AnySink) -> Report:
                 on_progress=on_progress,
             )
 
+    with naming("event loop"):
+        check_files(LOOP_FILES)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        try:
-            return runner.run(run())
-        except BaseException:
-            if stopped_by:
-                raise _Stopped(stopped_by[0]) from None
-            raise
+        return runner.run(run())
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -143,7 +172,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def _leave(code: int) -> NoReturn:
     """Exit without waiting for anything, as for a thread that writes to a pipe nobody reads."""
-    with suppress(OSError, AttributeError):
+    with suppress(OSError, AttributeError, RuntimeError):  # a signal may interrupt a flush
         sys.stderr.flush()
     os._exit(code)
 
@@ -170,7 +199,7 @@ def _say(message: str, code: int, who: str = "mockdata: ") -> int:
     return code
 
 
-def _described(error: Exception) -> str:
+def _described(error: BaseException) -> str:
     """Say an error in one line; one out of the user's code with its type and its place."""
     text, notes = " ".join(str(error).split()), getattr(error, "__notes__", ())
     if isinstance(error, OSError) and not notes and error.filename is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
@@ -79,14 +80,22 @@ async def generate(
     plan = Plan.of(counts, seed, timestamp, part, rate=rate)
     workers = checked_workers(workers)
     _check_executor(executor)
-    if on_progress is not None and not callable(on_progress):
-        raise PlanError("on_progress", f"{on_progress!r} is not callable")
+    _check_on_progress(on_progress)
     return await in_task(_run, plan, as_sink(sink), workers, executor, on_progress)
 
 
 def _check_executor(executor: object) -> None:
     if executor is not None and not isinstance(executor, Executor):
         raise PlanError("executor", f"{executor!r} is not a concurrent.futures.Executor")
+
+
+def _check_on_progress(on_progress: object) -> None:
+    if on_progress is None:
+        return
+    if not callable(on_progress):
+        raise PlanError("on_progress", f"{on_progress!r} is not callable")
+    if any(map(inspect.iscoroutinefunction, (on_progress, type(on_progress).__call__))):
+        raise PlanError("on_progress", f"{on_progress!r} is async: it is called, and not awaited")
 
 
 def _sync(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:

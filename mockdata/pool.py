@@ -26,7 +26,7 @@ SMALL: Final = 200_000
 """Records that this process renders by itself in less time than workers take to start."""
 
 TRIES: Final = 5
-"""How often a task is given to workers that die before its range is reported."""
+"""How many workers may die of a task before its range is reported."""
 
 Records = tuple[str, int, int]
 """A vault's name, and the first of its indices and the one behind the last."""
@@ -74,10 +74,10 @@ class Pool:
         try:
             future = call(executor)
         except RuntimeError as error:  # broken, or shut down, which only the message tells
-            broken = BrokenExecutor(str(error))
-            broken.__cause__ = error
+            refused = BrokenExecutor(f"the executor takes no task: {error}")
+            refused.__cause__ = error
             future = Future()
-            future.set_exception(broken)
+            future.set_exception(refused)
         self._unfinished.add(future)
         future.add_done_callback(self._unfinished.discard)
         self._memory.look(self._processes())
@@ -86,6 +86,10 @@ class Pool:
     async def replace(self, broken: Executor) -> bool:
         """Put another executor in place of a broken one; return whether there is another."""
         return False
+
+    def died_of(self, future: Future[Any], broken: Executor) -> bool:
+        """Return whether a task may be what broke its executor, which has been replaced."""
+        return True
 
     async def close(self) -> None:
         """Wait until no task is left that could still write somewhere."""
@@ -116,8 +120,8 @@ class Task(Generic[T]):
 
         Raises what the call raises, and WorkerError when the workers have died too often.
         """
-        reason: Exception | None = None
-        for _ in range(TRIES):
+        deaths = 0
+        while True:
             executor, future = self._started
             await _done(future)
             try:
@@ -125,10 +129,11 @@ class Task(Generic[T]):
             except (BrokenExecutor, CancelledError) as error:
                 reason = error
             if not await self._pool.replace(executor):
-                break
+                raise WorkerError(*self._records, str(reason) or "cancelled") from reason
+            deaths += self._pool.died_of(future, executor)
+            if deaths == TRIES:
+                raise WorkerError(*self._records, f"{TRIES} workers died of them") from reason
             self._started = self._pool.start(self._call)
-        vault, start, stop = self._records
-        raise WorkerError(vault, start, stop, f"the workers stopped: {reason}") from reason
 
 
 async def _done(future: Future[Any]) -> None:

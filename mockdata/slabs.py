@@ -10,10 +10,13 @@ import mmap
 import os
 import tempfile
 import weakref
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
 import numpy as np
+
+from mockdata.limits import naming
 
 __all__ = ["Slab", "Slabs"]
 
@@ -25,8 +28,9 @@ class Slab:
         self.size = size
         self._file, self.path, self._is_named = _file_in_memory()
         try:
-            os.truncate(self._file, size)
-            self._map = mmap.mmap(self._file, size, prot=mmap.PROT_READ)
+            with naming("shared memory"):
+                os.truncate(self._file, size)
+                self._map = mmap.mmap(self._file, size, prot=mmap.PROT_READ)
         except BaseException:
             self.close()
             raise
@@ -79,10 +83,12 @@ class Slabs:
 
 def _file_in_memory() -> tuple[int, str, bool]:
     if hasattr(os, "memfd_create"):
-        file = os.memfd_create("mockdata")
+        with naming("shared memory"):
+            file = os.memfd_create("mockdata")
         path = f"/proc/{os.getpid()}/fd/{file}"
-        if os.path.exists(path):
-            return file, path, False
+        with suppress(OSError):  # there may be no /proc, or one that others may not read
+            if os.lstat(path).st_uid == os.geteuid():
+                return file, path, False
         os.close(file)
     file, path = tempfile.mkstemp(prefix="mockdata-")
     return file, path, True

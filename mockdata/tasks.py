@@ -9,9 +9,12 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import anyio
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
-__all__ = ["Tasks", "end_task", "in_task", "open_tasks"]
+from mockdata.limits import NO_THREAD, naming
+
+__all__ = ["Tasks", "end_task", "in_task", "in_thread", "off_the_loop", "open_tasks"]
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
@@ -95,6 +98,24 @@ async def in_task(function: Callable[[Unpack[Ts]], Awaitable[T]], *args: *Ts) ->
         if not results:
             raise
     return results[0]
+
+
+async def in_thread(
+    function: Callable[[Unpack[Ts]], T], *args: *Ts, abandon_on_cancel: bool = False
+) -> T:
+    """Call a function off the event loop. Raises OSError if the system starts no more threads."""
+    with naming("thread"):
+        return await anyio.to_thread.run_sync(function, *args, abandon_on_cancel=abandon_on_cancel)
+
+
+async def off_the_loop(step: Callable[[], None]) -> None:
+    """Take a step in a thread that nobody else waits for or, if none can be started, here."""
+    try:
+        await anyio.to_thread.run_sync(step, limiter=anyio.CapacityLimiter(1))
+    except RuntimeError as error:
+        if str(error) != NO_THREAD:
+            raise
+        step()
 
 
 async def end_task(task: asyncio.Future[Any]) -> None:

@@ -11,6 +11,14 @@ import psutil
 import pytest
 import uvloop
 
+from mockdata import pool
+
+RUN = {"seed": 1, "timestamp": 1_700_000_000}
+
+FILES = {
+    f"{vault}_{kind}.csv" for vault in ("name", "id", "dob", "ssn") for kind in ("data", "tokens")
+}
+
 
 def pytest_asyncio_loop_factories(config, item):
     """Run each async test on both."""
@@ -27,6 +35,41 @@ def nothing_left_behind():
     left = [p for p in me.children(recursive=True) if p.pid not in processes]
     assert left == []
     assert open_slabs() == slabs
+
+
+@pytest.fixture
+def pooled(monkeypatch):
+    """Have processes made for runs that are small enough for one."""
+    monkeypatch.setattr(pool, "SMALL", 0)
+
+
+@pytest.fixture(params=["here", "pool"])
+def either(request, monkeypatch):
+    """Run a test without processes, and with them."""
+    if request.param == "pool":
+        monkeypatch.setattr(pool, "SMALL", 0)
+    return request.param
+
+
+@pytest.fixture
+def earlier(tmp_path):
+    """A folder with the files of an earlier run; calling it says whether they are as they were."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for name in FILES:
+        (folder / name).write_text(f"earlier {name}\n")
+
+    def unchanged():
+        return {f.name: f.read_text() for f in folder.iterdir()} == {
+            n: f"earlier {n}\n" for n in FILES
+        }
+
+    return folder, unchanged
+
+
+def children() -> list[psutil.Process]:
+    """Return the processes that this one has started, and theirs."""
+    return psutil.Process().children(recursive=True)
 
 
 def open_slabs() -> int:

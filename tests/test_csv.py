@@ -11,37 +11,11 @@ import psutil
 import pytest
 
 import mockdata
-from mockdata import pool
 from mockdata.plan import Plan
 from mockdata.sinks import csv
 from mockdata.sinks.csv import CsvSink
 
-RUN = {"seed": 1, "timestamp": 1_700_000_000}
-FILES = {
-    f"{vault}_{kind}.csv" for vault in ("name", "id", "dob", "ssn") for kind in ("data", "tokens")
-}
-
-
-@pytest.fixture(params=["here", "pool"])
-def either(request, monkeypatch):
-    if request.param == "pool":
-        monkeypatch.setattr(pool, "SMALL", 0)
-
-
-@pytest.fixture
-def earlier(tmp_path):
-    """A folder with the files of an earlier run; calling it says whether they are as they were."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    for name in FILES:
-        (folder / name).write_text(f"earlier {name}\n")
-
-    def unchanged():
-        return {f.name: f.read_text() for f in folder.iterdir()} == {
-            n: f"earlier {n}\n" for n in FILES
-        }
-
-    return folder, unchanged
+from .conftest import FILES, RUN
 
 
 @pytest.mark.parametrize("count", [1, 7, 9_999, 10_001])

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import mockdata
-from mockdata import pool, producers
+from mockdata import producers
 from mockdata.sinks.stdout import StdoutSink
 from mockdata.testing import ListSink
 
@@ -52,12 +52,6 @@ def from_folder(folder):
         assert tokens.startswith(f"{token_column}\n".encode())
         lines[name] = data[len(column) + 1 :], tokens[len(token_column) + 1 :]
     return digests(lines)
-
-
-@pytest.fixture
-def pooled(monkeypatch):
-    """Have processes made for runs that are small enough for one."""
-    monkeypatch.setattr(pool, "SMALL", 0)
 
 
 async def test_a_small_run():

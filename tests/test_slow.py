@@ -6,9 +6,9 @@ import pytest
 
 import mockdata
 
-pytestmark = pytest.mark.slow
+from .conftest import RUN
 
-RUN = {"seed": 1, "timestamp": 1_700_000_000}
+pytestmark = pytest.mark.slow
 
 
 def repeats(suffixes):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from typing import BinaryIO
 
 import anyio
-import anyio.to_thread
 
 from mockdata.plan import VaultPlan
 from mockdata.sinks._files import (
@@ -20,6 +19,7 @@ from mockdata.sinks._files import (
     remove_leftovers,
 )
 from mockdata.sinks.base import Files
+from mockdata.tasks import off_the_loop
 
 __all__ = ["CsvSink"]
 
@@ -44,24 +44,20 @@ class CsvSink:
         pair = run.add(vault)
         is_complete = False
         try:
-            await _in_thread(run.make_folder)
-            await _in_thread(pair.create)
+            await off_the_loop(run.make_folder)
+            await off_the_loop(pair.create)
             yield pair.files
             await run.commit()
             is_complete = True
         except OSError as error:
-            error.filename = run.final_name(error.filename)
+            if error.filename is not None:
+                error.filename = run.final_name(error.filename)
             raise
         finally:
             if run.leave(is_complete=is_complete):
                 del self._runs[vault.run]
                 with anyio.CancelScope(shield=True):
                     await run.end()
-
-
-async def _in_thread(step: Callable[[], None]) -> None:
-    """Take a step off the event loop, in a thread that no other run's wait for a lock can hold."""
-    await anyio.to_thread.run_sync(step, limiter=anyio.CapacityLimiter(1))
 
 
 class _Run:
@@ -101,7 +97,7 @@ class _Run:
         async with self._turn:
             if not (self._is_committed or self._failed):
                 try:
-                    await _in_thread(self._rename)
+                    await off_the_loop(self._rename)
                 except OSError:
                     self._failed = True
                     raise
@@ -122,10 +118,10 @@ class _Run:
         """Put back what was there if the run has failed, and remove everything but the result."""
         with self._lock:
             if self._failed:
-                await _in_thread(self._put_back)
+                await off_the_loop(self._put_back)
             async with anyio.create_task_group() as tasks:
                 for pair in self._pairs:  # at once: large files take long to remove
-                    tasks.start_soon(_in_thread, pair.discard)
+                    tasks.start_soon(off_the_loop, pair.discard)
             if self._failed and self._folder_is_new:
                 with suppress(OSError):
                     os.rmdir(self._folder)

@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager
 from typing import Final, Literal
 
 import anyio
-import anyio.to_thread
 
 from mockdata.batch import Batch
 from mockdata.errors import PlanError
+from mockdata.limits import naming
 from mockdata.plan import VaultPlan
 from mockdata.sinks._rows import Rows
 from mockdata.sinks.base import Writer
-from mockdata.tasks import Tasks, open_tasks
+from mockdata.tasks import Tasks, in_thread, open_tasks
 
 __all__ = ["FORMATS", "StdoutSink"]
 
@@ -108,11 +108,8 @@ async def _put(rows: bytes | memoryview) -> None:
     """Write to standard output, whoever holds it up, and leave at once when cancelled."""
     if sys.stdout is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF), STDOUT)
-    try:
-        await anyio.to_thread.run_sync(_write, rows, abandon_on_cancel=True)
-    except OSError as error:
-        error.filename = STDOUT
-        raise
+    with naming(STDOUT):
+        await in_thread(_write, rows, abandon_on_cancel=True)
 
 
 def _write(rows: bytes | memoryview) -> None:
