@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import os
-import select
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
@@ -21,6 +18,8 @@ from mockdata.errors import MockDataError, PlanError
 from mockdata.limits import check_files, naming
 
 if TYPE_CHECKING:
+    from traceback import FrameSummary
+
     from mockdata.report import Report
     from mockdata.sinks import AnySink
 
@@ -129,6 +128,8 @@ def _occupy_standard_files() -> None:
 
 def _nobody_reads() -> bool:
     """Return whether standard output is a pipe whose other end is closed."""
+    import select
+
     poll = select.poll()
     poll.register(1, 0)
     return any(event & select.POLLERR for _, event in poll.poll(0))
@@ -158,11 +159,14 @@ def _generate(options: Options, sink: AnySink, signals: _Signals) -> Report:
 
     with naming("event loop"):
         check_files(LOOP_FILES)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
         return runner.run(run())
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _loop_factory(options: Options) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's, where batches pass through the loop: to import it takes time as well."""
+    if options.sink == "csv":
+        return None
     try:
         import uvloop
     except ImportError:
@@ -179,6 +183,8 @@ def _leave(code: int) -> NoReturn:
 
 def _tell(options: Options, report: Report) -> None:
     if options.json:
+        import json
+
         text = json.dumps(report.to_dict())
         if options.sink == "stdout":
             _say(text, DONE, who="")
@@ -206,11 +212,13 @@ def _described(error: BaseException) -> str:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, MockDataError | OSError) and not notes and text:
         return text
+    import traceback
+
     where = _raised_at(traceback.extract_tb(error.__traceback__))
     return "; ".join([f"{type(error).__name__} in {where}: {text}", *notes])
 
 
-def _raised_at(frames: Sequence[traceback.FrameSummary]) -> str:
+def _raised_at(frames: Sequence[FrameSummary]) -> str:
     """Return the place in the user's code: the first one beyond the last one in ours."""
     ours = [k for k, frame in enumerate(frames) if frame.filename.startswith(PACKAGE)]
     frame = frames[min(ours[-1] + 1, len(frames) - 1)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import mmap
 import os
-import tempfile
 import weakref
 from contextlib import suppress
 from types import TracebackType
@@ -90,5 +89,7 @@ def _file_in_memory() -> tuple[int, str, bool]:
             if os.lstat(path).st_uid == os.geteuid():
                 return file, path, False
         os.close(file)
+    import tempfile
+
     file, path = tempfile.mkstemp(prefix="mockdata-")
     return file, path, True
