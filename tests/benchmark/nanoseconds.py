@@ -17,6 +17,13 @@ ROUNDS = 300
 IMPORTS = ("pass", "import asyncio", "import numpy", "import asyncio, anyio.to_thread, anyio.streams.memory",
            "import asyncio, uvloop", "import mockdata.pipeline")  # fmt: skip
 
+SWITCH = """
+import sys, mockdata, mockdata.pool as pool
+pool.SMALL = int(sys.argv[1])
+mockdata.generate_sync(int(sys.argv[2]))
+"""
+"""A run that renders up to so many records in its own process."""
+
 
 def per_record(function) -> float:
     """Return the median of a call's nanoseconds, for each of BATCH records."""
@@ -79,12 +86,24 @@ def main() -> None:
     )
     print("\n| start-up | ms |\n|---|---|")
     for code in IMPORTS:
-        taken = []
-        for _ in range(9):
+        print(f"| `{code}` | {milliseconds(code):.0f} |")
+    print("\n| records | here, ms | with workers, ms |\n|---|---|---|")
+    for records in (40_000, 100_000, 200_000, 400_000, 1_000_000):
+        here, workers = (milliseconds(SWITCH, small, records // 4) for small in (records, 0))
+        print(f"| {records:,} | {here:.0f} | {workers:.0f} |")
+
+
+def milliseconds(code: str, *arguments: int) -> float:
+    """Return how long Python takes to run a script, in a folder that is thrown away."""
+    taken = []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(11):
             began = time.perf_counter()
-            subprocess.run([sys.executable, "-c", code], check=True)
+            subprocess.run(
+                [sys.executable, "-c", code, *map(str, arguments)], check=True, cwd=folder
+            )
             taken.append(time.perf_counter() - began)
-        print(f"| `{code}` | {statistics.median(taken[2:]) * 1e3:.0f} |")
+    return statistics.median(taken[2:]) * 1e3
 
 
 if __name__ == "__main__":
