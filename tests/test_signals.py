@@ -73,15 +73,7 @@ def struck(earlier, tmp_path):
     def run(where, number, *arguments, to_all=0, times=1):
         settings = map(str, (where, int(number), to_all, times))
         began = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                SIGNALLED,
-                where,
-                str(int(number)),
-                str(int(to_all)),
-                *arguments,
-            ],
+            [sys.executable, "-c", SIGNALLED, *settings, *arguments],
             cwd=tmp_path,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
