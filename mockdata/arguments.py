@@ -93,7 +93,7 @@ def help_text() -> str:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise PlanError("arguments", " ".join(message.split()))
+        raise PlanError("arguments", _one_line(message))
 
 
 def _parser() -> _Parser:
@@ -213,6 +213,12 @@ def load_sink(options: Options) -> AnySink:
     return _checked(options.sink, found_object)
 
 
+def _one_line(text: str) -> str:
+    """Return a text in one line, with what a terminal would not print spelled out."""
+    words = " ".join(text.split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)
+
+
 def _checked(name: str, found: Any) -> AnySink:
     if isinstance(found, type):
         raise PlanError("sink", f"{name!r} is a class: name a function or an instance")
@@ -222,5 +228,5 @@ def _checked(name: str, found: Any) -> AnySink:
 
 
 def _not_loaded(sink: str, error: BaseException) -> PlanError:
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
+    reason = _one_line(f"{type(error).__name__}: {error}")
     return PlanError("sink", f"{sink!r} does not load: {reason}")

@@ -243,7 +243,7 @@ async def test_earlier_files_that_vanish_meanwhile(earlier):
 @pytest.mark.parametrize("sink", ["csv", "stdout"])
 def test_too_few_files(tmp_path, sink):
     outcomes = set()
-    for limit in (6, 12, 20, 26, 32, 200):
+    for limit in (6, 20, 32, 200):
         done = shell(
             f"exec > /dev/null; ulimit -n {limit}; exec $mockdata 60k -q -w 2 -s {sink}", tmp_path
         )
@@ -289,7 +289,7 @@ def as_another_user(tmp_path):
 @pytest.mark.parametrize("sink", ["csv", "stdout"])
 def test_too_few_processes(tmp_path, as_another_user, sink):
     outcomes = set()
-    for limit in (1, 3, 6, 4000):
+    for limit in (1, 5, 4000):
         done = as_another_user(limit, f"60k -q -w 2 -o out -s {sink} > /dev/null")
         outcomes.add(done.returncode)
         if done.returncode:
@@ -310,7 +310,7 @@ def test_a_folder_of_somebody_elses(tmp_path, as_another_user):
 
 
 def test_two_commands_into_one_folder(tmp_path):
-    run = "$mockdata 60k -q --timestamp 1700000000 --seed"
+    run = "$mockdata 55k -q --timestamp 1700000000 --seed"
     both = "; ".join(["$r 1 & $r 2 & wait"] * 2).replace("$r", run)
     done = shell(f"{both}; {run} 1 -o one; {run} 2 -o two", tmp_path)
     assert done.stderr == ""
