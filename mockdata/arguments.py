@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from mockdata import __version__
-from mockdata.errors import PlanError
+from mockdata.errors import PlanError, one_line
 from mockdata.plan import MAX_COUNT, Plan, checked_workers
 from mockdata.plugins import find_sink, list_sinks
 from mockdata.sinks import AnySink
@@ -98,7 +98,7 @@ def help_text() -> str:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise PlanError("arguments", " ".join(message.split()))
+        raise PlanError("arguments", one_line(message))
 
 
 class _ListSinks(argparse.Action):

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from mockdata.arguments import Options, help_text, load_sink, parse
-from mockdata.errors import MockDataError, PlanError
+from mockdata.errors import MockDataError, PlanError, one_line
 from mockdata.limits import check_files, naming
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _say(message: str, code: int, who: str = "mockdata: ") -> int:
 
 def _described(error: BaseException) -> str:
     """Say an error in one line; one out of the user's code with its type and its place."""
-    text, notes = " ".join(str(error).split()), getattr(error, "__notes__", ())
+    text, notes = one_line(str(error)), getattr(error, "__notes__", ())
     if isinstance(error, OSError) and not notes and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, MockDataError | OSError) and not notes and text:

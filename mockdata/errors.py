@@ -10,7 +10,7 @@ user as it is, with a note that names the vault and the records.
 
 from __future__ import annotations
 
-__all__ = ["MockDataError", "PlanError", "WorkerError"]
+__all__ = ["MockDataError", "PlanError", "WorkerError", "one_line"]
 
 
 class MockDataError(Exception):
@@ -47,3 +47,9 @@ class WorkerError(MockDataError):
 
     def __str__(self) -> str:
         return f"{self.vault} records {self.start} to {self.stop - 1}: {self.problem}"
+
+
+def one_line(text: str) -> str:
+    """Return a text in one line, with what a terminal would not print spelled out."""
+    words = " ".join(text.split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in words)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from mockdata.errors import PlanError
+from mockdata.errors import PlanError, one_line
 from mockdata.sinks import AnySink, as_sink
 
 __all__ = ["GROUP", "OURS", "find_sink", "list_sinks"]
@@ -102,7 +102,7 @@ def _described(plugin: Plugin, plugins: list[Plugin]) -> str:
     try:
         first_line, *_ = (plugin.load().__doc__ or "").strip().splitlines() or ["no description"]
     except (Exception, SystemExit) as error:
-        return f"does not load: {_one_line(error)}"
+        return "does not load: " + one_line(f"{type(error).__name__}: {error}")
     return str(first_line)
 
 
@@ -131,8 +131,5 @@ def _said_in_one_line(name: str) -> Iterator[None]:
     except PlanError:
         raise
     except (Exception, SystemExit) as error:
-        raise PlanError("sink", f"{name!r} does not load: {_one_line(error)}") from error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise PlanError("sink", f"{name!r} does not load: {reason}") from error

@@ -44,7 +44,7 @@ POOL_THREADS: Final = 3
 Whether they can be had is asked beforehand: a pool that cannot start one may wait for ever.
 """
 
-WORKER_FILES: Final = 3
+WORKER_FILES: Final = 4
 """Files that a worker has open at a time beside those that it inherits."""
 
 OpenFiles = dict[int, tuple[int, int]]
@@ -196,7 +196,8 @@ def _do(number: int, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwa
         return function(*args, **kwargs)
     diary.write(number)
     try:
-        return function(*args, **kwargs)
+        with naming("worker process"):
+            return function(*args, **kwargs)
     finally:
         diary.write(_Diary.IDLE)
 

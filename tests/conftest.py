@@ -5,6 +5,7 @@ import gc
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -100,3 +101,36 @@ def mockdata_command(tmp_path):
         )
 
     return run
+
+
+def shell(script, folder, **options):
+    """Run a shell script in a folder; ``$mockdata`` is the command, with every warning an error."""
+    command = f"{sys.executable} -W error -m mockdata"
+    return subprocess.run(
+        ["sh", "-c", script],
+        cwd=folder,
+        env=os.environ | {"mockdata": command} | options,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def isolated(script, folder, **options):
+    """Run a shell script that may mount what it likes: nobody else sees it."""
+    user = "" if os.geteuid() == 0 else "--map-root-user"
+    quoted = script.replace("'", "'\\''")
+    return shell(f"unshare --mount {user} sh -c '{quoted}'", folder, **options)
+
+
+@cache
+def may_mount() -> bool:
+    """Return whether this machine lets us mount."""
+    return isolated("mount -t tmpfs none /mnt", "/").returncode == 0
+
+
+def kept(folder) -> dict[str, bytes]:
+    """Return the name and the content of every file in a folder."""
+    return {file.name: file.read_bytes() for file in folder.iterdir()}

@@ -267,7 +267,7 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path):
     workers = process.children()
     run.kill()
     run.wait()
-    _, alive = psutil.wait_procs(workers, timeout=10)
+    _, alive = psutil.wait_procs(workers, timeout=2)
     assert alive == []
 
 

@@ -11,6 +11,8 @@ from mockdata.plan import MAX_COUNT, Plan
 from mockdata.sinks import as_sink
 from mockdata.vaults import VAULTS
 
+from . import oracle
+
 COUNTS = st.one_of(
     st.integers(1, MAX_COUNT),
     st.dictionaries(st.sampled_from([*VAULTS]), st.integers(1, MAX_COUNT), min_size=1),
@@ -76,6 +78,23 @@ def test_the_far_end_of_the_range_can_be_made():
     seen = []
     mockdata.generate_sync({"ssn": MAX_COUNT}, part=(MAX_COUNT, MAX_COUNT), sink=seen.append)
     assert [(batch.start, len(batch)) for batch in seen] == [(MAX_COUNT - 1, 1)]
+
+
+@pytest.mark.parametrize("vault", VAULTS)
+def test_records_at_the_far_end_are_what_they_have_to_be(vault):
+    parts = MAX_COUNT // 15_000
+    seen = []
+    mockdata.generate_sync(
+        {vault: MAX_COUNT}, part=(parts, parts), sink=seen.append, seed=2, timestamp=1_700_000_000
+    )
+    start, records = seen[0].start, [record for batch in seen for record in batch]
+    assert start + len(records) == MAX_COUNT
+    for kind, texts in zip(("value", "token"), zip(*records, strict=True), strict=True):
+        key = oracle.key(2, vault, kind)
+        found = [oracle.index_of(text[-16:], *key) for text in texts]
+        assert found == list(range(start, MAX_COUNT))
+    for index in (start, MAX_COUNT - 1):
+        assert records[index - start] == oracle.record(vault, 2, 1_700_000_000, index)
 
 
 def test_seed_and_timestamp_are_made_where_none_is_given():

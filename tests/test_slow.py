@@ -5,7 +5,9 @@ import psutil
 import pytest
 
 import mockdata
+from mockdata.vaults import Key, kernel
 
+from . import oracle
 from .conftest import RUN
 
 pytestmark = pytest.mark.slow
@@ -34,6 +36,52 @@ async def test_twenty_million_records_without_a_repeat():
     assert repeats(tokens) == 0
     values[123_456] = values[19_999_999]
     assert repeats(values) == 1
+
+
+BYTES = 0x0101010101010101
+"""Multiplies a byte to all eight of a word."""
+
+
+def words(lines, width):
+    """Return the 64-bit words that the suffixes of lines of one width hold."""
+    at = width - 17
+    first, last = (
+        np.ndarray((len(lines) // width,), "<u8", lines, at + half, (width,)) for half in (0, 8)
+    )
+    first, last = (half - 0x18 * BYTES - (half >> 6 & BYTES) * 0x49 for half in (first, last))
+    return first | (last & 7 * BYTES) << 5
+
+
+def test_words_are_read_off_suffixes():
+    made = kernel(Key("ssn", 3, 1_700_000_000)).render(0, 100)
+    for lines, width, kind in zip(made, (40, 36), ("value", "token"), strict=True):
+        key = oracle.key(3, "ssn", kind)
+        expected = [oracle.permute(index, *key) for index in range(100)]
+        assert words(lines, width).tolist() == expected
+
+
+@pytest.mark.parametrize("kind", ["value", "token"])
+def test_two_to_the_28_indices_without_a_repeat(kind):
+    """Sort all of the suffixes' words, a quarter of them at a time: half a gigabyte."""
+    count, quarters = 2**28, 4
+    made = kernel(Key("ssn", 0, 1_700_000_000))
+    width = {"value": 40, "token": 36}[kind]
+    kept, total = np.empty(count // quarters * 101 // 100, np.uint64), 0
+    for quarter in range(quarters):
+        size = 0
+        for start in range(0, count, 10_000):
+            lines = made.render(start, min(start + 10_000, count))[kind == "token"]
+            found = words(lines, width)
+            found = found[found >> 62 == quarter]
+            kept[size : size + len(found)] = found
+            size += len(found)
+        ordered = kept[:size]
+        ordered.sort()
+        assert not (ordered[1:] == ordered[:-1]).any()
+        total += size
+    assert total == count
+    ordered[5] = ordered[6]
+    assert (ordered[1:] == ordered[:-1]).any()
 
 
 async def test_memory_does_not_grow_with_the_count():

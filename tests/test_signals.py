@@ -1,0 +1,154 @@
+"""SIGINT and SIGTERM at every phase of the command, in real processes: it leaves soon, and nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from .conftest import FILES, kept
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+
+SIGNALLED = """
+import importlib.abc, os, sys, time
+
+where, number, to_all, times, *arguments = sys.argv[1:]
+
+def strike():
+    print(time.monotonic(), flush=True)
+    for _ in range(int(times)):
+        os.kill(0 if int(to_all) else os.getpid(), int(number))
+
+class Imports(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if f"import {name}" == where and self in sys.meta_path:
+            sys.meta_path.remove(self)
+            strike()
+
+def patch(owner, name):
+    real = getattr(owner, name)
+    def signalled(*arguments, **options):
+        setattr(owner, name, real)
+        strike()
+        return real(*arguments, **options)
+    setattr(owner, name, signalled)
+
+if where.startswith("import "):
+    sys.meta_path.insert(0, Imports())
+else:
+    module, _, attribute = where.rpartition(".")
+    module, _, holder = module.partition(":")
+    owner = __import__(module, fromlist=["*"])
+    patch(getattr(owner, holder) if holder else owner, attribute)
+sys.argv[1:] = arguments
+from mockdata.__main__ import main
+sys.exit(main())
+"""
+
+UNTIL_THE_FILES_ARE_RENAMED = [
+    "import mockdata.cli",
+    "import asyncio",
+    "import numpy",
+    "mockdata.cli.parse",
+    "mockdata.cli.load_sink",
+    "mockdata.cli._loop_factory",
+    "mockdata.pipeline.generate",
+    "mockdata.pipeline.open_pool",
+    "mockdata.sinks.csv.create_locked",
+    "os.fork",
+    "mockdata.pool:Pool.start",
+    "mockdata.pool._done",
+    "mockdata.report:Meter.add",
+]
+FROM_THEN_ON = ["os.replace", "mockdata.workers:WorkerPool.close", "mockdata.cli._tell"]
+
+
+@pytest.fixture
+def struck(earlier, tmp_path):
+    """Return a function that runs the command and has it signalled when it comes to a place."""
+
+    def run(where, number, *arguments, to_all=0, times=1):
+        settings = map(str, (where, int(number), to_all, times))
+        began = subprocess.Popen(
+            [sys.executable, "-c", SIGNALLED, *settings, *arguments],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        output, errors = began.communicate(timeout=60)
+        ended = time.monotonic()
+        with pytest.raises(ProcessLookupError):
+            os.killpg(began.pid, 0)  # no process is left of the session
+        assert errors == b""
+        assert ended - float(output) < 1
+        return began.returncode
+
+    return run
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("where", UNTIL_THE_FILES_ARE_RENAMED)
+def test_a_signal_before_the_files_are_renamed(struck, earlier, where, number):
+    _, unchanged = earlier
+    assert struck(where, number, "60k", "-q") == 128 + number
+    assert unchanged()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("where", FROM_THEN_ON)
+def test_a_signal_while_the_files_are_renamed_or_later(struck, earlier, where, number):
+    folder, unchanged = earlier
+    assert struck(where, number, "60k", "-q") == 128 + number
+    assert kept(folder).keys() == FILES
+    sizes = {len(content) for content in kept(folder).values()}
+    assert unchanged() or min(sizes) > 60_000
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_to_all_processes_as_a_terminal_sends_it(struck, earlier, number):
+    _, unchanged = earlier
+    assert struck("mockdata.report:Meter.add", number, "60k", "-q", to_all=1) == 128 + number
+    assert unchanged()
+
+
+BLOCKING = """
+import threading
+
+def block(batch):
+    print("blocked", flush=True)
+    threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_second_signal_where_a_callback_blocks(tmp_path, number):
+    (tmp_path / "loader.py").write_text(BLOCKING)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "mockdata", "60k", "-s", "loader:block"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert run.stdout.readline() == b"blocked\n"
+    sent = 0
+    while run.returncode is None:
+        run.send_signal(number)
+        sent += 1
+        try:
+            _, errors = run.communicate(timeout=0.2)
+        except subprocess.TimeoutExpired:
+            assert sent < 50
+    assert sent > 1
+    assert (run.returncode, errors) == (128 + number, b"")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_many_signals_at_once_are_one(struck, earlier, number):
+    _, unchanged = earlier
+    assert struck("mockdata.pool._done", number, "60k", "-q", times=5) == 128 + number
+    assert unchanged()
