@@ -106,7 +106,9 @@ def test_records_shown_are_records_that_are_made(document):
     assert set(RECORD.findall(read(document))) <= made
 
 
-@pytest.mark.parametrize("document", [*DOCUMENTS, "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "document", [*DOCUMENTS, "CHANGELOG.md", "examples/mockdata-postgres/README.md"]
+)
 def test_links_lead_to_files_that_exist(document):
     folder = (ROOT / document).parent
     for link in LINK.findall(read(document)):

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import importlib
 import itertools
 import os
 import pty
@@ -17,7 +18,7 @@ import asyncpg
 import pytest
 
 import mockdata
-from mockdata.testing import ListSink
+from mockdata.testing import ListSink, check_sink
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "mockdata-postgres"
 RUN = {"seed": 1, "timestamp": 1_700_000_000}
@@ -213,3 +214,28 @@ def test_a_signal_leaves_no_row_and_no_table(tmp_path, environment, database, nu
     assert run.wait(20) == 128 + number
     assert tables(database) == ["name"]
     assert queried(database, "SELECT count(*) FROM name") == [(0,)]
+
+
+async def test_it_passes_the_checks_for_sinks(server, site, monkeypatch):
+    monkeypatch.syspath_prepend(site)
+    example = importlib.import_module("mockdata_postgres")
+    addresses = []
+    for _ in range(5):  # one for each run
+        name = f"test{next(NUMBERS)}"
+        await query(server("postgres"), f"CREATE DATABASE {name}")
+        addresses.append(server(name))
+    used = iter(addresses)
+    runs = []
+
+    def make():
+        runs.append(next(used))
+        return example.PostgresSink(runs[-1])
+
+    async def read(sink, vault):
+        there = await query(runs[-1], f"SELECT to_regclass('public.{vault}') IS NOT NULL")
+        if there == [(False,)]:
+            return []
+        return await query(runs[-1], f'SELECT value, token FROM "{vault}" ORDER BY ctid')
+
+    await check_sink(make, read)
+    assert runs == addresses

@@ -1,4 +1,4 @@
-"""Sinks to test with: ours are tested with these, and whatever is built on us can be too."""
+"""Sinks to test with: one that keeps what it is given, one that stalls, and one that fails."""
 
 from __future__ import annotations
 
@@ -53,51 +53,53 @@ class ListSink:
         outcomes.append(None)
 
 
-class StallingSink(ListSink):
+class _InterruptedSink(ListSink):
+    """Takes ``batches_first`` batches, and then is interrupted before each."""
+
+    def __init__(self, batches_first: int) -> None:
+        super().__init__()
+        self._left = batches_first
+
+    async def _interrupt(self) -> None:
+        raise NotImplementedError
+
+    @asynccontextmanager
+    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
+        """Yield a writer that appends to the vault's list unless it is interrupted."""
+        async with super().open(vault) as append:
+
+            async def write(batch: Batch) -> None:
+                if self._left:
+                    self._left -= 1
+                else:
+                    await self._interrupt()
+                await append(batch)
+
+            yield write
+
+
+class StallingSink(_InterruptedSink):
     """Takes ``batches_first`` batches, then waits until ``go_on`` is set.
 
     ``stalled`` is set when the first of the vaults waits.
     """
 
     def __init__(self, batches_first: int = 0) -> None:
-        super().__init__()
+        super().__init__(batches_first)
         self.go_on = anyio.Event()
         self.stalled = anyio.Event()
-        self._left = batches_first
 
-    @asynccontextmanager
-    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
-        """Yield a writer that stalls."""
-        async with super().open(vault) as append:
-
-            async def write(batch: Batch) -> None:
-                if not self._left:
-                    self.stalled.set()
-                    await self.go_on.wait()
-                else:
-                    self._left -= 1
-                await append(batch)
-
-            yield write
+    async def _interrupt(self) -> None:
+        self.stalled.set()
+        await self.go_on.wait()
 
 
-class FailingSink(ListSink):
+class FailingSink(_InterruptedSink):
     """Takes ``batches_first`` batches, then raises ``error``."""
 
     def __init__(self, error: Exception, batches_first: int = 0) -> None:
-        super().__init__()
+        super().__init__(batches_first)
         self._error = error
-        self._left = batches_first
 
-    @asynccontextmanager
-    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
-        """Yield a writer that fails."""
-        async with super().open(vault) as append:
-
-            async def write(batch: Batch) -> None:
-                if not self._left:
-                    raise self._error
-                self._left -= 1
-                await append(batch)
-
-            yield write
+    async def _interrupt(self) -> None:
+        raise self._error
