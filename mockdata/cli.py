@@ -96,13 +96,11 @@ class _Signals:
 
     @contextmanager
     def cancelling(self) -> Iterator[None]:
-        """Have a signal cancel this task, which then undoes what it has done."""
+        """Have a signal cancel this task, which undoes what it has done, until it is complete."""
         if (task := asyncio.current_task()) is not None:
             self._cancel = partial(task.get_loop().call_soon_threadsafe, task.cancel)
-        try:
-            yield
-        finally:
-            self._cancel = None
+        yield
+        self._cancel = lambda: None  # it comes too late
 
 
 @contextmanager

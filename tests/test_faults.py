@@ -39,16 +39,16 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def render_and_die_once(key, start, stop, data, tokens):
+def render_and_die_once(key, start, stop, *where):
     """Die of every range once: before it is rendered, after half of it, or when it is written."""
     marks = os.environ["MARKS"]
     mark = os.path.join(marks, f"{key.vault}-{start}")
     if os.path.exists(mark):
-        return render(key, start, stop, data, tokens)
+        return render(key, start, stop, *where)
     os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
     moment = start // 100_000 % 3
     if moment:
-        render(key, start, start + (stop - start) * moment // 2, data, tokens)
+        render(key, start, start + (stop - start) * moment // 2, *where)
     return die()
 
 
@@ -69,12 +69,12 @@ async def test_workers_that_die_of_every_range_once(monkeypatch, tmp_path, sound
             assert len(list(marks.iterdir())) == 6 > pool.TRIES
 
 
-def render_or_die(key, start, stop, data, tokens):
+def render_or_die(key, start, stop, *where):
     """Die of one range, again and again, a while after its neighbours have begun."""
     if (key.vault, start) == ("ssn", 400_000):
-        render(key, start, stop, data, tokens)
+        render(key, start, stop, *where)
         die()
-    return render(key, start, stop, data, tokens)
+    return render(key, start, stop, *where)
 
 
 @pytest.mark.parametrize("sink", ["files", "slabs"])
