@@ -60,12 +60,9 @@ async def generate(
         timestamp: Unix time in seconds, ten digits; now if None.
         part: ``(k, n)`` makes part k of n: the parts' lines, one part after the other, are the
             whole's lines.
-        rate: Records a second, of all vaults together, that are handed to the sink at most; the
-            batches are then smaller, so that the flow is even. As many as can be had if None.
-        workers: Processes; if None, the CPUs that this process may use, at most 8. A small run is
-            done before a process has started, and so starts none.
-        executor: An executor of one's own in place of the library's processes. It has to run on
-            this machine; it is not shut down.
+        rate: Records a second, at most, of all vaults together; no limit if None.
+        workers: Processes; if None, the CPUs it may use, at most 8. A small run starts none.
+        executor: One's own in place of the processes: on this machine, and not shut down.
         on_progress: Called with a ``Progress`` each time that a sink has taken records.
 
     Raises:
