@@ -196,6 +196,8 @@ def load_sink(options: Options) -> AnySink:
         try:
             make = found[0].load()
             return as_sink(make(argument) if colon else make())
+        except PlanError:
+            raise
         except (Exception, SystemExit) as error:
             raise _not_loaded(options.sink, error) from error
     if not (name and argument):

@@ -15,7 +15,7 @@ from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from mockdata.arguments import Options, help_text, load_sink, parse
-from mockdata.errors import MockDataError, PlanError
+from mockdata.errors import DeliveryError, MockDataError, PlanError
 
 if TYPE_CHECKING:
     from mockdata.report import Report
@@ -53,19 +53,32 @@ def _main(arguments: Sequence[str], *, leave: bool = False) -> int:
     try:
         options = parse(arguments)
         sink = load_sink(options)
+        code = _run(options, sink)
     except PlanError as error:
         return _say(f"{error} (see --help)", WRONG_USE)
+    if leave and code == DONE and options.sink in OUR_SINKS:
+        _leave(DONE)  # all is written, and taking the interpreter down is a tenth of a short run
+    return code
+
+
+def _run(options: Options, sink: AnySink) -> int:
+    """Run the library, tell what has come of it, and return the exit code."""
     try:
-        _tell(options, _generate(options, sink))
+        report = _generate(options, sink)
+        _tell(options, report)
     except _Stopped as stopped:
+        if account := _account(sink):
+            _say(f"stopped: {account}", FAILED)
         _leave(BY_SIGNAL + stopped.number)
+    except PlanError:
+        raise
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
             return BY_SIGNAL + SIGPIPE
-        return _say(_described(error), FAILED)
-    if leave and options.sink in OUR_SINKS:
-        _leave(DONE)  # all is written, and taking the interpreter down is a tenth of a short run
+        return _say("; ".join(filter(None, (_described(error), _account(sink)))), FAILED)
+    if report.delivery is not None and report.delivery.failed:
+        return _say(_account(sink), FAILED)
     return DONE
 
 
@@ -95,6 +108,7 @@ def _generate(options: Options, sink: AnySink) -> Report:
     """Run the library on an event loop of the command's own, and leave it if a signal says so."""
     from mockdata.display import live_progress, on_terminal
     from mockdata.pipeline import generate
+    from mockdata.sinks import DeliverySink
 
     gc.enable()
     rows_on_screen = options.sink == "stdout" and on_terminal(sys.stdout)
@@ -112,7 +126,8 @@ def _generate(options: Options, sink: AnySink) -> Report:
         for number in STOPPING:
             with suppress(NotImplementedError):
                 asyncio.get_running_loop().add_signal_handler(number, stop, number)
-        with live_progress() if show else nullcontext() as on_progress:
+        status = sink.delivery if isinstance(sink, DeliverySink) else None
+        with live_progress(status) if show else nullcontext() as on_progress:
             return await generate(
                 options.counts,
                 sink=sink,
@@ -160,6 +175,22 @@ def _tell(options: Options, report: Report) -> None:
         _say(summary(report, folder), DONE, who="")
 
 
+def _account(sink: AnySink) -> str:
+    """Say what has become of the records of a sink that delivers them; of others, nothing."""
+    from mockdata.sinks import DeliverySink
+
+    if not isinstance(sink, DeliverySink):
+        return ""
+    delivery = sink.delivery()
+    counts = {
+        "records sent": delivery.sent,
+        "failed": delivery.failed,
+        "not sent": delivery.not_sent,
+    }
+    account = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+    return ", see ".join((account, *delivery.error_logs))
+
+
 def _say(message: str, code: int, who: str = "mockdata: ") -> int:
     """Print a message on standard error, if there is one, and return the exit code."""
     if sys.stderr is not None:
@@ -171,6 +202,8 @@ def _say(message: str, code: int, who: str = "mockdata: ") -> int:
 def _described(error: Exception) -> str:
     """Say an error in one line; one out of the user's code with its type and its place."""
     text, notes = " ".join(str(error).split()), getattr(error, "__notes__", ())
+    if isinstance(error, DeliveryError):
+        return text
     if isinstance(error, OSError) and not notes and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, MockDataError | OSError) and not notes and text:

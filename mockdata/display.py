@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TextIO
 
-from mockdata.report import Progress, Report
+from mockdata.report import Delivery, Progress, Report
 
 __all__ = ["live_progress", "on_terminal", "summary"]
 
@@ -15,11 +16,26 @@ REFRESH: Final = 0.1
 
 
 @contextmanager
-def live_progress() -> Iterator[Callable[[Progress], None]]:
-    """Show a bar a vault on standard error; yields what to call with each Progress."""
-    from rich.console import Console
+def live_progress(
+    delivery: Callable[[], Delivery] | None = None,
+) -> Iterator[Callable[[Progress], None]]:
+    """Show a bar a vault on standard error; yields what to call with each Progress.
+
+    ``delivery`` is that of a sink that has one, for a line below the bars, which is shown anew
+    though no records are taken.
+    """
+    from rich.console import Console, RenderableType
     from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import Progress as RichBars
+    from rich.text import Text
+
+    began = time.perf_counter()
+
+    class Bars(RichBars):
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield from super().get_renderables()
+            if delivery is not None:
+                yield Text(_told(delivery(), time.perf_counter() - began), overflow="ellipsis")
 
     bars = Bars(
         TextColumn("{task.description:<4}"),
@@ -31,7 +47,7 @@ def live_progress() -> Iterator[Callable[[Progress], None]]:
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         console=Console(stderr=True),
         expand=True,
-        auto_refresh=False,
+        auto_refresh=delivery is not None,
     )
     tasks: dict[str, TaskID] = {}
     shown = 0.0
@@ -76,8 +92,24 @@ def summary(report: Report, folder: str | None) -> str:
         f"{report.records_per_second:,.0f} records/s, "
         f"{_scaled(report.peak_memory, 'B')} of memory"
     )
+    if report.delivery is not None:
+        lines.append(_told(report.delivery, report.seconds))
     lines.append(f"the same again: --seed {report.seed} --timestamp {report.timestamp}")
     return "\n".join(lines)
+
+
+def _told(delivery: Delivery, seconds: float) -> str:
+    """Say how the delivery goes, or went."""
+    lines = [
+        f"sent {delivery.sent:,} ({_scaled(delivery.sent / max(seconds, 1e-3), '/s')})",
+        f"failed {delivery.failed:,}",
+        f"in flight {delivery.in_flight}",
+        f"median {delivery.latency_median * 1000:.3g} ms",
+        f"p95 {delivery.latency_p95 * 1000:.3g} ms",
+        f"retries {delivery.retries:,}",
+        f"429s {delivery.throttled:,}",
+    ]
+    return ", ".join(lines)
 
 
 def _scaled(number: float, unit: str) -> str:

@@ -23,7 +23,7 @@ from mockdata.plan import Counts, Plan, VaultPlan, checked_workers
 from mockdata.pool import Records, open_pool
 from mockdata.producers import Item, Run, produce_batches, produce_files
 from mockdata.report import Meter, Progress, Report
-from mockdata.sinks import AnySink, Files, Sink, Writer, as_sink
+from mockdata.sinks import AnySink, DeliverySink, Files, Sink, Writer, as_sink
 from mockdata.slabs import Slabs
 from mockdata.tasks import end_task, in_task, open_tasks
 
@@ -67,6 +67,7 @@ async def generate(
         PlanError: An argument is not what it has to be. Nothing has been started or written.
         WorkerError: The workers died on the same records again and again.
         OSError: A file could not be written; it has the file's name.
+        DeliveryError: A vault that records were to be sent to takes none.
 
     What a sink or ``on_progress`` raises is raised as it is; a sink's exception has a note that
     names the vault and the records.
@@ -77,7 +78,10 @@ async def generate(
     _check_executor(executor)
     if on_progress is not None and not callable(on_progress):
         raise PlanError("on_progress", f"{on_progress!r} is not callable")
-    return await in_task(_run, plan, as_sink(sink), workers, executor, on_progress)
+    checked_sink = as_sink(sink)
+    if isinstance(checked_sink, DeliverySink):
+        checked_sink.begin(plan.vaults)
+    return await in_task(_run, plan, checked_sink, workers, executor, on_progress)
 
 
 def _check_executor(executor: object) -> None:
@@ -221,7 +225,8 @@ async def _run(
             async with open_tasks() as tasks:
                 for vault in plan.vaults:
                     tasks.start(_run_vault, run, sink, vault)
-            return meter.report(pool.peak_memory())
+            delivery = sink.delivery() if isinstance(sink, DeliverySink) else None
+            return meter.report(pool.peak_memory(), delivery)
 
 
 async def _run_vault(run: Run, sink: Sink, vault: VaultPlan) -> None:
