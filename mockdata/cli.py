@@ -188,7 +188,8 @@ def _account(sink: AnySink) -> str:
         "not sent": delivery.not_sent,
     }
     account = ", ".join(f"{count:,} {what}" for what, count in counts.items())
-    return ", see ".join((account, *delivery.error_logs))
+    logs = ", ".join(delivery.error_logs)
+    return f"{account}; see {logs}" if logs else account
 
 
 def _say(message: str, code: int, who: str = "mockdata: ") -> int:

@@ -104,12 +104,17 @@ def _told(delivery: Delivery, seconds: float) -> str:
         f"sent {delivery.sent:,} ({_scaled(delivery.sent / max(seconds, 1e-3), '/s')})",
         f"failed {delivery.failed:,}",
         f"in flight {delivery.in_flight}",
-        f"median {delivery.latency_median * 1000:.3g} ms",
-        f"p95 {delivery.latency_p95 * 1000:.3g} ms",
+        f"median {_milliseconds(delivery.latency_median)}",
+        f"p95 {_milliseconds(delivery.latency_p95)}",
         f"retries {delivery.retries:,}",
         f"429s {delivery.throttled:,}",
     ]
     return ", ".join(lines)
+
+
+def _milliseconds(seconds: float) -> str:
+    milliseconds = seconds * 1000
+    return f"{milliseconds:.{2 if milliseconds < 9.95 else 0}f} ms"
 
 
 def _scaled(number: float, unit: str) -> str:

@@ -79,7 +79,7 @@ def _serve(listening: socket.socket, fast: bool, faults: Faults) -> int:  # noqa
         uvicorn.Config(
             app,
             http=DroppingProtocol,
-            loop="auto",
+            loop="asyncio",  # uvloop accepts one connection a turn: under load the last ones starve
             ws="none",
             lifespan="off",
             interface="asgi3",

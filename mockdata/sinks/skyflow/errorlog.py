@@ -72,7 +72,7 @@ class ErrorLog:
         when = _now()
         while True:
             name = f"error_log_{self._target.name}_{when:%Y%m%d_%H%M%S}.json"
-            path = os.path.join(self._folder, name)
+            path = os.path.normpath(os.path.join(self._folder, name))
             with suppress(FileExistsError):
                 os.link(temporary, path)
                 return path
