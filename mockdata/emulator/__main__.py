@@ -48,8 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         listening = socket.create_server((HOST, given.port), backlog=1024)
     except OSError as error:
-        print(f"mockdata: port {given.port}: {error.strerror}", file=sys.stderr)
+        print(f"mockdata: port {given.port}: {os.strerror(error.errno or 0)}", file=sys.stderr)
         return 1
+    listening.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # asyncio knows no other's socket
     with listening:
         return _serve(
             listening, given.fast, Faults(**{name: getattr(given, name) for name in names})

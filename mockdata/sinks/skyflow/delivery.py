@@ -77,8 +77,8 @@ class Deliveries:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._places.release()
-        if not task.cancelled():
-            self._error = self._error or task.exception()
+        error = None if task.cancelled() else task.exception()
+        self._error = self._error or error
 
     async def _deliver(self, body: Body) -> None:
         """Make the request, and again with what may pass, until it is known of every record."""

@@ -47,6 +47,7 @@ class SkyflowSink:
         pause: Seconds before each request.
         tries: How often a request is made, at most.
         retry_seconds: How long it is tried, at most.
+        backoff: Seconds that the first wait between two tries takes at most; it doubles, up to 30.
         connect_timeout: Seconds to wait for a connection.
         answer_timeout: Seconds to wait for an answer.
         grace: Seconds that requests in flight are given when the run ends early.
@@ -71,6 +72,7 @@ class SkyflowSink:
         pause: float = 0.0,
         tries: int = 5,
         retry_seconds: float = 120.0,
+        backoff: float = 1.0,
         connect_timeout: float = 10.0,
         answer_timeout: float = 120.0,
         grace: float = 2.0,
@@ -82,6 +84,7 @@ class SkyflowSink:
             ("tries", tries, 1),
             ("pause", pause, 0),
             ("retry_seconds", retry_seconds, 0),
+            ("backoff", backoff, 0),
             ("grace", grace, 0),
         ):
             if isinstance(number, bool) or not isinstance(number, int | float) or number < least:
@@ -93,7 +96,7 @@ class SkyflowSink:
         self._batch_size, self._concurrency = batch_size, concurrency
         self._byot, self._upsert = byot, upsert
         self._pause, self._grace = pause, grace
-        self._retries = Retries(tries=tries, total=retry_seconds)
+        self._retries = Retries(tries, retry_seconds, backoff)
         self._timeouts = connect_timeout, answer_timeout
         self._log_folder = os.fspath(log_folder)
         self._source = found_token(token)
