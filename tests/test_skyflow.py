@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import socket
 import ssl
 import sys
 import time
@@ -944,6 +945,53 @@ async def test_an_authority_of_ones_own_is_trusted(tmp_path, authority, certific
         )
     assert (code, errors) == (0, "")
     assert len(server.requests) == 4
+
+
+SPEAKS_BOTH = """
+import asyncio, json, sys
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from mockdata.emulator.app import Emulator
+from mockdata.emulator.faults import Faults
+
+emulator, versions, done = Emulator(faults=Faults()), [], asyncio.Event()
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        versions.append(scope["http_version"])
+        await emulator(scope, receive, send)
+        if len(versions) == 4:
+            done.set()
+
+config = Config()
+config.bind, config.certfile, config.keyfile, config.loglevel = [sys.argv[1]], *sys.argv[2:4], "CRITICAL"
+config.alpn_protocols = sys.argv[4:]
+asyncio.run(serve(app, config, shutdown_trigger=done.wait))
+print(json.dumps(versions))
+"""
+
+
+@pytest.mark.parametrize(
+    ("protocols", "version"), [(["h2", "http/1.1"], "2"), (["http/1.1"], "1.1")]
+)
+async def test_http_2_where_the_server_speaks_it(tmp_path, authority, token, protocols, version):
+    files = [str(tmp_path / name) for name in ("chain.pem", "key.pem", "authority.pem")]
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.cert_chain_pems[0].write_to_path(files[0])
+    certificate.private_key_pem.write_to_path(files[1])
+    authority.cert_pem.write_to_path(files[2])
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        configuration(tmp_path, f"https://127.0.0.1:{listening.getsockname()[1]}")
+        words = ["-c", SPEAKS_BOTH, f"fd://{listening.fileno()}", *files[:2], *protocols]
+        server = await asyncio.create_subprocess_exec(
+            sys.executable, *words, stdout=asyncio.subprocess.PIPE, pass_fds=[listening.fileno()]
+        )
+        code, errors = await command(
+            "5", "-q", "-s", "skyflow", env=token | {"SSL_CERT_FILE": files[2]}
+        )
+        output, _ = await asyncio.wait_for(server.communicate(), 30)
+    assert (code, errors) == (0, "")
+    assert json.loads(output) == 4 * [version]
 
 
 # Latencies

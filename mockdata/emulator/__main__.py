@@ -50,9 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"mockdata: port {given.port}: {os.strerror(error.errno or 0)}", file=sys.stderr)
         return 1
-    listening.setsockopt(
-        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-    )  # asyncio knows no other's socket
+    # Small writes go out at once, which asyncio sees to for sockets of its own making alone.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listening:
         return _serve(
             listening, given.fast, Faults(**{name: getattr(given, name) for name in names})

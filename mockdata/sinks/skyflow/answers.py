@@ -40,7 +40,7 @@ class Retries:
     longer one. Times are in seconds.
     """
 
-    tries: int = 5
+    tries: int = 8
     total: float = 120.0
     first: float = 1.0
     longest: float = 30.0

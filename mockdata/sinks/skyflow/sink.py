@@ -70,7 +70,7 @@ class SkyflowSink:
         byot: str = "ENABLE",
         upsert: bool | str | None = None,
         pause: float = 0.0,
-        tries: int = 5,
+        tries: int = 8,
         retry_seconds: float = 120.0,
         backoff: float = 1.0,
         connect_timeout: float = 10.0,
