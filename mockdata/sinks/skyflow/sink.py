@@ -172,7 +172,7 @@ class SkyflowSink:
             if not self._opened:
                 await self._client.close()
             if name := errors.close():
-                tally.error_logs.append(name)
+                tally.error_logs[vault.name] = name
 
     def _ending(self, target: VaultTarget) -> dict[str, Any]:
         ending: dict[str, Any] = {

@@ -51,7 +51,7 @@ class Tally:
         self.sent = self.failed = self.in_flight = self.retries = self.throttled = 0
         self.answered = False
         self.latencies = Latencies()
-        self.error_logs: list[str] = []
+        self.error_logs: dict[str, str] = {}
 
     def delivery(self) -> Delivery:
         """Return the counts as they are now."""
@@ -64,5 +64,7 @@ class Tally:
             throttled=self.throttled,
             latency_median=self.latencies.quantile(0.5),
             latency_p95=self.latencies.quantile(0.95),
-            error_logs=tuple(self.error_logs),
+            error_logs=tuple(
+                self.error_logs[name] for name in self.asked if name in self.error_logs
+            ),
         )
