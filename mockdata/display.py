@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from mockdata.report import Delivery, Progress, Report
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
 
 __all__ = ["live_progress", "on_terminal", "summary"]
 
@@ -24,31 +27,9 @@ def live_progress(
     ``delivery`` is that of a sink that has one, for a line below the bars, which is shown anew
     though no records are taken.
     """
-    from rich.console import Console, RenderableType
-    from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as RichBars
-    from rich.text import Text
+    from rich.progress import TaskID
 
-    began = time.perf_counter()
-
-    class Bars(RichBars):
-        def get_renderables(self) -> Iterator[RenderableType]:
-            yield from super().get_renderables()
-            if delivery is not None:
-                yield Text(_told(delivery(), time.perf_counter() - began), overflow="ellipsis")
-
-    bars = Bars(
-        TextColumn("{task.description:<4}"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[records]:>13,}"),
-        TextColumn("{task.fields[rate]:>8}"),
-        TextColumn("{task.fields[size]:>7}"),
-        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-        console=Console(stderr=True),
-        expand=True,
-        auto_refresh=delivery is not None,
-    )
+    bars = _bars(delivery)
     tasks: dict[str, TaskID] = {}
     shown = 0.0
 
@@ -72,6 +53,35 @@ def live_progress(
 
     with bars:
         yield show
+
+
+def _bars(delivery: Callable[[], Delivery] | None) -> Bars:
+    """Return the bars, without one as yet, and the line of a delivery below them."""
+    from rich.console import Console, RenderableType
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+    from rich.text import Text
+
+    began = time.perf_counter()
+
+    class BarsAndLine(Bars):
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield from super().get_renderables()
+            if delivery is not None:
+                yield Text(_told(delivery(), time.perf_counter() - began), overflow="ellipsis")
+
+    return BarsAndLine(
+        TextColumn("{task.description:<4}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[records]:>13,}"),
+        TextColumn("{task.fields[rate]:>8}"),
+        TextColumn("{task.fields[size]:>7}"),
+        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+        console=Console(stderr=True),
+        expand=True,
+        auto_refresh=delivery is not None,
+    )
 
 
 def summary(report: Report, folder: str | None) -> str:

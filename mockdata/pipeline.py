@@ -78,10 +78,15 @@ async def generate(
     _check_executor(executor)
     if on_progress is not None and not callable(on_progress):
         raise PlanError("on_progress", f"{on_progress!r} is not callable")
-    checked_sink = as_sink(sink)
-    if isinstance(checked_sink, DeliverySink):
-        checked_sink.begin(plan.vaults)
-    return await in_task(_run, plan, checked_sink, workers, executor, on_progress)
+    return await in_task(_run, plan, _begun(sink, plan), workers, executor, on_progress)
+
+
+def _begun(sink: AnySink, plan: Plan) -> Sink:
+    """Return the sink that was meant; one that delivers to a service may refuse the run."""
+    meant = as_sink(sink)
+    if isinstance(meant, DeliverySink):
+        meant.begin(plan.vaults)
+    return meant
 
 
 def _check_executor(executor: object) -> None:
