@@ -16,18 +16,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mockdata.batch import Batch, Record
-    from mockdata.errors import MockDataError, PlanError, WorkerError
+    from mockdata.errors import DeliveryError, MockDataError, PlanError, WorkerError
     from mockdata.pipeline import BatchStream, generate, generate_sync, stream
     from mockdata.plan import VaultPlan
-    from mockdata.report import Progress, Report, VaultReport
+    from mockdata.report import Delivery, Progress, Report, VaultReport
     from mockdata.sinks import Files, Sink, Writer
     from mockdata.sinks.csv import CsvSink
+    from mockdata.sinks.skyflow import SkyflowSink
     from mockdata.sinks.stdout import StdoutSink
 
 __all__ = [
     "Batch",
     "BatchStream",
     "CsvSink",
+    "Delivery",
+    "DeliveryError",
     "Files",
     "MockDataError",
     "PlanError",
@@ -35,6 +38,7 @@ __all__ = [
     "Record",
     "Report",
     "Sink",
+    "SkyflowSink",
     "StdoutSink",
     "VaultPlan",
     "VaultReport",
@@ -49,12 +53,13 @@ __version__ = "1.0.0"
 
 _HOMES = {
     "batch": ("Batch", "Record"),
-    "errors": ("MockDataError", "PlanError", "WorkerError"),
+    "errors": ("DeliveryError", "MockDataError", "PlanError", "WorkerError"),
     "pipeline": ("BatchStream", "generate", "generate_sync", "stream"),
     "plan": ("VaultPlan",),
-    "report": ("Progress", "Report", "VaultReport"),
+    "report": ("Delivery", "Progress", "Report", "VaultReport"),
     "sinks": ("Files", "Sink", "Writer"),
     "sinks.csv": ("CsvSink",),
+    "sinks.skyflow": ("SkyflowSink",),
     "sinks.stdout": ("StdoutSink",),
 }
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from mockdata.arguments import Options, help_text, load_sink, parse
-from mockdata.errors import MockDataError, PlanError, one_line
+from mockdata.errors import DeliveryError, MockDataError, PlanError, one_line
 from mockdata.limits import check_files, naming
 
 if TYPE_CHECKING:
@@ -60,19 +60,32 @@ def _main(arguments: Sequence[str], signals: _Signals, *, leave: bool = False) -
     try:
         options = parse(arguments)
         sink = load_sink(options)
+        code = _run(options, sink, signals)
     except PlanError as error:
         return _say(f"{error} (see --help)", WRONG_USE)
+    if leave and code == DONE and options.sink in OUR_SINKS:
+        _leave(DONE)  # all is written, and taking the interpreter down is a tenth of a short run
+    return code
+
+
+def _run(options: Options, sink: AnySink, signals: _Signals) -> int:
+    """Run the library, tell what has come of it, and return the exit code."""
     try:
-        _tell(options, _generate(options, sink, signals))
+        report = _generate(options, sink, signals)
+        _tell(options, report)
+    except PlanError:
+        raise
     except (Exception, asyncio.CancelledError) as error:
         if signals.first:
+            if account := _account(sink):
+                _say(f"stopped: {account}", FAILED)
             _leave(BY_SIGNAL + signals.first)
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
             return BY_SIGNAL + SIGPIPE
-        return _say(_described(error), FAILED)
-    if leave and options.sink in OUR_SINKS:
-        _leave(DONE)  # all is written, and taking the interpreter down is a tenth of a short run
+        return _say("; ".join(filter(None, (_described(error), _account(sink)))), FAILED)
+    if report.delivery is not None and report.delivery.failed:
+        return _say(_account(sink), FAILED)
     return DONE
 
 
@@ -137,13 +150,16 @@ def _generate(options: Options, sink: AnySink, signals: _Signals) -> Report:
     """Run the library on an event loop of the command's own; a signal cancels it."""
     from mockdata.display import live_progress, on_terminal
     from mockdata.pipeline import generate
+    from mockdata.sinks import DeliverySink
 
     gc.enable()
     rows_on_screen = options.sink == "stdout" and on_terminal(sys.stdout)
     show = options.progress and on_terminal(sys.stderr) and not rows_on_screen
 
     async def run() -> Report:
-        with signals.cancelling(), live_progress() if show else nullcontext() as on_progress:
+        status = sink.delivery if isinstance(sink, DeliverySink) else None
+        progress = live_progress(status) if show else nullcontext()
+        with signals.cancelling(), progress as on_progress:
             return await generate(
                 options.counts,
                 sink=sink,
@@ -195,6 +211,23 @@ def _tell(options: Options, report: Report) -> None:
         _say(summary(report, folder), DONE, who="")
 
 
+def _account(sink: AnySink) -> str:
+    """Say what has become of the records of a sink that delivers them; of others, nothing."""
+    from mockdata.sinks import DeliverySink
+
+    if not isinstance(sink, DeliverySink):
+        return ""
+    delivery = sink.delivery()
+    counts = {
+        "records sent": delivery.sent,
+        "failed": delivery.failed,
+        "not sent": delivery.not_sent,
+    }
+    account = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+    logs = ", ".join(delivery.error_logs)
+    return f"{account}; see {logs}" if logs else account
+
+
 def _say(message: str, code: int, who: str = "mockdata: ") -> int:
     """Print a message on standard error, if there is one, and return the exit code."""
     if sys.stderr is not None:
@@ -206,6 +239,8 @@ def _say(message: str, code: int, who: str = "mockdata: ") -> int:
 def _described(error: BaseException) -> str:
     """Say an error in one line; one out of the user's code with its type and its place."""
     text, notes = one_line(str(error)), getattr(error, "__notes__", ())
+    if isinstance(error, DeliveryError):
+        return text
     if isinstance(error, OSError) and not notes and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, MockDataError | OSError) and not notes and text:

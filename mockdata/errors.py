@@ -1,8 +1,9 @@
 """Every error of the library's own.
 
     MockDataError
-    ├── PlanError      what was asked for cannot be done (also a ValueError)
-    └── WorkerError    the worker processes failed, again and again
+    ├── PlanError       what was asked for cannot be done (also a ValueError)
+    ├── WorkerError     the worker processes failed, again and again
+    └── DeliveryError   a vault takes no records of this run
 
 File trouble stays an OSError with its file name, and an exception out of user code reaches the
 user as it is, with a note that names the vault and the records.
@@ -10,7 +11,7 @@ user as it is, with a note that names the vault and the records.
 
 from __future__ import annotations
 
-__all__ = ["MockDataError", "PlanError", "WorkerError", "one_line"]
+__all__ = ["DeliveryError", "MockDataError", "PlanError", "WorkerError", "one_line"]
 
 
 class MockDataError(Exception):
@@ -47,6 +48,22 @@ class WorkerError(MockDataError):
 
     def __str__(self) -> str:
         return f"{self.vault} records {self.start} to {self.stop - 1}: {self.problem}"
+
+
+class DeliveryError(MockDataError):
+    """A vault that records were to be sent to takes none of this run, so that the run has ended.
+
+    ``status`` is that of its HTTP answer, or 0 if none came. What fails for some records alone is
+    no error: the run goes on, and ``Report.delivery`` says what failed.
+    """
+
+    def __init__(self, status: int, problem: str) -> None:
+        super().__init__(status, problem)
+        self.status = status
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return self.problem
 
 
 def one_line(text: str) -> str:

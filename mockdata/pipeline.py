@@ -25,7 +25,7 @@ from mockdata.pool import Records, open_pool
 from mockdata.producers import Item, Run, produce_batches, produce_files
 from mockdata.rate import TokenBucket
 from mockdata.report import Meter, Progress, Report
-from mockdata.sinks import AnySink, Files, Sink, Writer, as_sink
+from mockdata.sinks import AnySink, DeliverySink, Files, Sink, Writer, as_sink
 from mockdata.slabs import Slabs
 from mockdata.tasks import end_task, in_task, open_tasks
 
@@ -69,6 +69,7 @@ async def generate(
         PlanError: An argument is not what it has to be. Nothing has been started or written.
         WorkerError: The workers died on the same records again and again.
         OSError: A file could not be written; it has the file's name.
+        DeliveryError: A vault that records were to be sent to takes none.
 
     What a sink or ``on_progress`` raises is raised as it is; a sink's exception has a note that
     names the vault and the records.
@@ -78,7 +79,15 @@ async def generate(
     workers = checked_workers(workers)
     _check_executor(executor)
     _check_on_progress(on_progress)
-    return await in_task(_run, plan, as_sink(sink), workers, executor, on_progress)
+    return await in_task(_run, plan, _begun(sink, plan), workers, executor, on_progress)
+
+
+def _begun(sink: AnySink, plan: Plan) -> Sink:
+    """Return the sink that was meant; one that delivers to a service may refuse the run."""
+    meant = as_sink(sink)
+    if isinstance(meant, DeliverySink):
+        meant.begin(plan.vaults)
+    return meant
 
 
 def _check_executor(executor: object) -> None:
@@ -235,7 +244,8 @@ async def _run(
                 async with open_tasks() as tasks:
                     for vault in plan.vaults:
                         tasks.start(_run_vault, run, sink, vault)
-            return meter.report(pool.peak_memory())
+            delivery = sink.delivery() if isinstance(sink, DeliverySink) else None
+            return meter.report(pool.peak_memory(), delivery)
 
 
 async def _run_vault(run: Run, sink: Sink, vault: VaultPlan) -> None:

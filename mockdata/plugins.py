@@ -21,6 +21,7 @@ GROUP: Final = "mockdata.sinks"
 OURS: Final = {
     "csv": "mockdata.sinks.csv:CsvSink",
     "stdout": "mockdata.sinks.stdout:StdoutSink",
+    "skyflow": "mockdata.sinks.skyflow:SkyflowSink.from_config",
 }
 """Our entry points, as pyproject.toml has them. What is known here needs no search, which would
 take longer than a short run, and cannot be taken over by another package."""

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from mockdata.plan import Plan
 
-__all__ = ["Meter", "Progress", "Report", "VaultReport"]
+__all__ = ["Delivery", "Meter", "Progress", "Report", "VaultReport"]
 
 
 class Progress(NamedTuple):
@@ -36,6 +36,33 @@ class VaultReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """What has become of the records that a sink delivers to a service; all counts are of the run.
+
+    At the end of a run, ``sent + failed + not_sent`` is what was asked for, however it ended.
+    """
+
+    sent: int
+    """Records that the service has taken, by its own answer."""
+    failed: int
+    """Records that it has refused, or not answered for, to the last try: see ``error_logs``."""
+    not_sent: int
+    """Records that nothing is known of: of a run that has ended early, or is under way."""
+    in_flight: int
+    """Requests that wait for their answer now."""
+    retries: int
+    """Requests that were made again."""
+    throttled: int
+    """Answers of 429, too many requests."""
+    latency_median: float
+    """Seconds from a request to its answer, to within a tenth."""
+    latency_p95: float
+    """Seconds that 95 in 100 requests took at most, to within a tenth."""
+    error_logs: tuple[str, ...]
+    """Files that have the failed records."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """What a run has made, in what time and memory, and the seed and timestamp to repeat it."""
 
@@ -48,10 +75,15 @@ class Report:
     peak_memory: int
     """Bytes of memory that the process and its workers held at the peak, shared pages once."""
     vaults: dict[str, VaultReport]
+    delivery: Delivery | None = None
+    """What a sink that delivers to a service says of it; None of every other sink."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain dicts and numbers, ready for JSON."""
-        return asdict(self)
+        items = asdict(self)
+        if self.delivery is None:
+            del items["delivery"]
+        return items
 
 
 class Meter:
@@ -76,7 +108,7 @@ class Meter:
             seconds = time.perf_counter() - self._began
             self._on_progress(Progress(vault, taken.records, self._totals[vault], done, seconds))
 
-    def report(self, peak_memory: int) -> Report:
+    def report(self, peak_memory: int, delivery: Delivery | None = None) -> Report:
         """Return the report of a run that ends now."""
         seconds = time.perf_counter() - self._began
         vaults = self._taken.values()
@@ -90,4 +122,5 @@ class Meter:
             records_per_second=records / seconds,
             peak_memory=peak_memory,
             vaults=self._taken,
+            delivery=delivery,
         )

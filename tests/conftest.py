@@ -2,9 +2,12 @@
 
 import asyncio
 import gc
+import json
 import os
+import signal
 import subprocess
 import sys
+import urllib.request
 from functools import cache
 from pathlib import Path
 
@@ -134,3 +137,45 @@ def may_mount() -> bool:
 def kept(folder) -> dict[str, bytes]:
     """Return the name and the content of every file in a folder."""
     return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+class Vault:
+    """An emulator that runs as a process of its own."""
+
+    def __init__(self, *options, token=None):
+        env = {name: value for name, value in os.environ.items() if name != "SKYFLOW_BEARER_TOKEN"}
+        command = [sys.executable, "-W", "error", "-m", "mockdata.emulator", "--port", "0"]
+        self.process = subprocess.Popen(
+            [*command, *map(str, options)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=env | ({"SKYFLOW_BEARER_TOKEN": token} if token else {}),
+        )
+        self.url = self.process.stdout.readline().strip()
+
+    def stats(self):
+        """Return what it has seen."""
+        with urllib.request.urlopen(f"{self.url}/stats") as answer:
+            return json.load(answer)
+
+    def stop(self, number=signal.SIGTERM):
+        """Stop it; return its exit code and what it has said."""
+        self.process.send_signal(number)
+        output, errors = self.process.communicate(timeout=30)
+        return self.process.returncode, output, errors
+
+
+@pytest.fixture
+def vault():
+    """Return a function that starts an emulator; each has to end without a word."""
+    vaults = []
+
+    def start(*options, **keywords):
+        vaults.append(Vault(*options, **keywords))
+        return vaults[-1]
+
+    yield start
+    for each in vaults:
+        if each.process.returncode is None:
+            assert each.stop() == (0, "", "")

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -169,6 +170,56 @@ def test_library_page_names_every_public_name(name):
 
 def test_changelog_has_the_version():
     assert f"## [{mockdata.__version__}] - " in read("CHANGELOG.md")
+
+
+NUMBER = re.compile(r" *\d[\d,.]*(?: (?:[kMG]?B|[kM]?/s|m?s)\b)?")
+
+
+def test_practice_run_prints_what_it_says(tmp_path):
+    """Each command of the page, one after the other; what is printed is the same but for numbers."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    text = read("docs/skyflow.md").partition("\n## A practice run\n")[2].partition("\n## ")[0]
+    path = os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"]))
+    keywords = {"cwd": tmp_path, "text": True, "stdout": subprocess.PIPE}
+    keywords["env"] = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
+    emulator, printed, checked = None, "", 0
+    try:
+        for language, block in FENCED.findall(text.replace("8080", port)):
+            if language == "json":
+                (tmp_path / "config.json").write_text(block)
+            elif language == "text":
+                assert NUMBER.sub("N", printed) == NUMBER.sub("N", block)
+                checked += 1
+            elif "mockdata.emulator" in block:
+                end(emulator)
+                emulator = subprocess.Popen(["bash", "-c", f"exec env {block}"], **keywords)
+                assert emulator.stdout.readline() == f"http://127.0.0.1:{port}\n"
+            else:
+                done = subprocess.run(
+                    ["bash", "-c", block], stderr=subprocess.STDOUT, check=False, **keywords
+                )
+                printed = done.stdout
+    finally:
+        end(emulator)
+    assert checked == 4
+
+
+def end(process):
+    """Stop a process, if there is one."""
+    if process is not None:
+        process.terminate()
+        assert process.communicate(timeout=30)[0] == ""
+        assert process.returncode == 0
+
+
+def test_skyflow_page_shows_the_emulators_help():
+    _, usage, page = read("docs/skyflow.md").partition("usage: python -m mockdata.emulator ")
+    shown = usage + page.partition("```")[0]
+    help_ = succeeded("-m", "mockdata.emulator", "--help", cwd=ROOT)
+    assert set(OPTION.findall(shown)) == set(OPTION.findall(help_))
+    if sys.version_info >= (3, 13):
+        assert shown.split() == help_.split()
 
 
 @pytest.fixture

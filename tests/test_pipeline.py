@@ -519,3 +519,29 @@ async def test_a_run_closes_its_files_at_once(pooled):
         assert len(os.listdir("/proc/self/fd")) <= before + 2
     finally:
         gc.enable()
+
+
+class Delivering(ListSink):
+    """A sink that refuses a vault, and gives an account."""
+
+    def begin(self, vaults):
+        self.begun = [vault.name for vault in vaults]
+        if "dob" in self.begun:
+            raise mockdata.PlanError("vaults", "'dob' is not known there")
+
+    def delivery(self):
+        sent = sum(len(batch) for batches in self.batches.values() for batch in batches)
+        return mockdata.Delivery(sent, 0, 0, 0, 0, 0, 0.0, 0.0, ())
+
+
+async def test_a_sink_that_delivers_has_its_say_before_and_after():
+    sink = Delivering()
+    with pytest.raises(mockdata.PlanError, match="not known there"):
+        await mockdata.generate(10, sink=sink)
+    assert sink.batches == {}
+    report = await mockdata.generate({"id": 10, "ssn": 5}, sink=sink)
+    assert sink.begun == ["id", "ssn"]
+    assert report.delivery.sent == report.to_dict()["delivery"]["sent"] == 15
+    other = await mockdata.generate({"id": 10}, sink=ListSink())
+    assert other.delivery is None
+    assert "delivery" not in other.to_dict()

@@ -8,9 +8,9 @@ from typing import cast
 
 from mockdata.batch import Batch
 from mockdata.errors import PlanError
-from mockdata.sinks.base import Files, Sink, Writer
+from mockdata.sinks.base import DeliverySink, Files, Sink, Writer
 
-__all__ = ["AnySink", "Files", "Sink", "Writer", "as_sink"]
+__all__ = ["AnySink", "DeliverySink", "Files", "Sink", "Writer", "as_sink"]
 
 AnySink = str | os.PathLike[str] | Callable[[Batch], object] | Sink
 """A folder for CSV files, a plain or async callable, or any object of the Sink protocol."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mockdata.batch import Batch
 from mockdata.vaults import BATCH, Vault
@@ -19,13 +20,17 @@ class Rows:
     ``{vault}`` in the three texts stands for the vault's name. A row is written in three steps at
     its offset: what stands before the value, as many bytes as the longest value has, and over what
     is left of those the exact rest, which is always longer than that.
+
+    ``ends`` are the offsets at which the rows of the last call end.
     """
+
+    ends: NDArray[np.intp]
 
     def __init__(self, vault: Vault, before: str, between: str, after: str) -> None:
         texts = [text.replace("{vault}", vault.name).encode() for text in (before, between, after)]
         token = bytes(vault.token_width - 1)
         self._before = np.frombuffer(texts[0], f"V{len(texts[0])}")
-        self._rests = Lines(texts[1] + token + texts[2] + b"\n", BATCH)
+        self._rests = Lines(texts[1] + token + texts[2], BATCH)
         self._rest = self._rests.field(0, self._rests.width)
         self._token = self._rests.field(len(texts[1]), len(token))
         self._token_width = vault.token_width
@@ -56,4 +61,5 @@ class Rows:
         before_at[rows] = self._before
         value_at[rows + self._before.itemsize] = self._value_at[starts]
         rest_at[rests] = self._rest[:count]
+        self.ends = row_ends
         return self._rows[: row_ends[-1]].data

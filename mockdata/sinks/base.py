@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mockdata.batch import Batch
 from mockdata.plan import VaultPlan
+from mockdata.report import Delivery
 
-__all__ = ["Files", "Sink", "Writer"]
+__all__ = ["DeliverySink", "Files", "Sink", "Writer"]
 
 Writer = Callable[[Batch], Awaitable[object]]
 """Takes one batch. When it returns, the batch is done with and the next one may come."""
@@ -58,4 +59,20 @@ class Sink(Protocol):
 
     def open(self, vault: VaultPlan, /) -> AbstractAsyncContextManager[Writer | Files]:
         """Return the context in which one vault's records are written."""
+        ...
+
+
+@runtime_checkable
+class DeliverySink(Sink, Protocol):
+    """A sink that delivers records to a service, and so has more to say than what it has taken.
+
+    A sink that has these two methods beside ``open`` is one.
+    """
+
+    def begin(self, vaults: Sequence[VaultPlan], /) -> None:
+        """Begin a run of these vaults, before anything is started; raises PlanError to refuse."""
+        ...
+
+    def delivery(self) -> Delivery:
+        """Return what has become of the records so far. It is asked for at any time."""
         ...

@@ -23,8 +23,8 @@ from mockdata.tasks import Tasks, in_thread, open_tasks
 __all__ = ["FORMATS", "StdoutSink"]
 
 FORMATS: Final = {
-    "csv": ("vault,value,token\n", "{vault},", ",", ""),
-    "jsonl": ("", '{"vault":"{vault}","value":"', '","token":"', '"}'),
+    "csv": ("vault,value,token\n", "{vault},", ",", "\n"),
+    "jsonl": ("", '{"vault":"{vault}","value":"', '","token":"', '"}\n'),
 }
 """Format to its header line, and what stands before, between and after a row's two texts."""
 

@@ -1,0 +1,140 @@
+"""``python -m mockdata.emulator``: a vault to practise on, on this machine alone."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from mockdata.emulator.faults import Faults
+
+T = TypeVar("T", int, float)
+
+HOST: Final = "127.0.0.1"
+TOKEN: Final = "SKYFLOW_BEARER_TOKEN"  # noqa: S105, the variable's name
+
+SHARES: Final = {
+    "throttle": "requests answered with 429 and Retry-After",
+    "unavailable": "requests answered with 503",
+    "drop-before": "requests whose connection is dropped before their records are taken",
+    "drop-after": "requests whose connection is dropped after their records are taken",
+    "partial": "requests in which a tenth of the records carry an error",
+    "slow": "requests answered late, by --slow-seconds",
+    "refuse": "records (not requests) that carry an error each time",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; return the exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        import httptools  # noqa: F401
+        import uvicorn  # noqa: F401
+
+        from mockdata.emulator.faults import Faults
+    except ImportError:
+        print(
+            "mockdata: the emulator needs more: pip install 'mockdata[emulator]'", file=sys.stderr
+        )
+        return 2
+    names = [item.name for item in fields(Faults) if item.init]
+    try:
+        listening = socket.create_server((HOST, given.port), backlog=1024)
+    except OSError as error:
+        print(f"mockdata: port {given.port}: {os.strerror(error.errno or 0)}", file=sys.stderr)
+        return 1
+    # Small writes go out at once, which asyncio sees to for sockets of its own making alone.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with listening:
+        return _serve(
+            listening, given.fast, Faults(**{name: getattr(given, name) for name in names})
+        )
+
+
+def _serve(listening: socket.socket, fast: bool, faults: Faults) -> int:  # noqa: FBT001
+    import uvicorn
+
+    from mockdata.emulator.app import Emulator
+    from mockdata.emulator.protocol import DroppingProtocol
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            print(f"http://{HOST}:{listening.getsockname()[1]}", flush=True)
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """Have a signal end the server, and not the process before that."""
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self.handle_exit)
+            yield
+
+    app = Emulator(os.environ.get(TOKEN), faults=faults, fast=fast)
+    Server(
+        uvicorn.Config(
+            app,
+            http=DroppingProtocol,
+            loop="asyncio",  # uvloop accepts one connection a turn: under load the last ones starve
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            log_level="error",
+            access_log=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+    ).run([listening])
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m mockdata.emulator",
+        description="A vault to practise on: Skyflow's insert endpoint, on this machine alone. "
+        f"Its bearer token is that of the environment variable {TOKEN}; without one, any is taken. "
+        "GET /stats says what it has seen. A share is a number from 0 to 1.",
+    )
+    parser.add_argument("--port", type=_whole, default=8080, help="0 for one that is free")
+    parser.add_argument("--fast", action="store_true", help="check and count records, no more")
+    parser.add_argument("--latency", type=_seconds, default=0.0, metavar="SECONDS",
+                        help="that every answer takes")  # fmt: skip
+    for name, text in SHARES.items():
+        parser.add_argument(f"--{name}", type=_share, default=0.0, metavar="SHARE", help=text)
+    parser.add_argument("--slow-seconds", type=_seconds, default=5.0, metavar="SECONDS",
+                        help="(default: 5)")  # fmt: skip
+    parser.add_argument("--retry-after", type=_whole, default=1, metavar="SECONDS",
+                        help="that an answer of 429 asks to wait (default: 1)")  # fmt: skip
+    parser.add_argument("--retry-after-date", action="store_true", help="say them as a date")
+    parser.add_argument("--token-lasts", type=_whole, default=0, metavar="REQUESTS",
+                        help="that a bearer token is good for")  # fmt: skip
+    parser.add_argument("--seed", type=_whole, default=0, metavar="N", help="of the faults")
+    return parser
+
+
+def _share(text: str) -> float:
+    return _between(float(text), 1.0)
+
+
+def _seconds(text: str) -> float:
+    return _between(float(text), 3600.0)
+
+
+def _whole(text: str) -> int:
+    return _between(int(text), 65535)
+
+
+def _between(number: T, most: float) -> T:
+    if not 0 <= number <= most:
+        raise argparse.ArgumentTypeError(f"{number} is not between 0 and {most}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""Bodies of requests, out of a batch's rendered lines: no Python object is made for a record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mockdata.batch import Batch
+from mockdata.sinks._rows import Rows
+from mockdata.vaults import Vault
+
+__all__ = ["Bodies", "Body"]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """The JSON of one request, with the request's number and how many records it has."""
+
+    number: int
+    records: int
+    content: bytes
+
+    def only(self, indices: Iterable[int]) -> Body:
+        """Return a body with some of the records."""
+        items: dict[str, Any] = json.loads(self.content)
+        items["records"] = [items["records"][index] for index in indices]
+        content = json.dumps(items, separators=(",", ":")).encode()
+        return Body(self.number, len(items["records"]), content)
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """Return the values and their tokens."""
+        records = json.loads(self.content)["records"]
+        return [(*record["fields"].values(), *record["tokens"].values()) for record in records]
+
+
+class Bodies:
+    """Cuts the batches of one vault into bodies of ``size`` records; only the last may have less.
+
+    ``column`` is the field that values and tokens are given for; ``ending`` are the fields that
+    come after the records.
+    """
+
+    def __init__(self, vault: Vault, column: str, size: int, ending: dict[str, Any]) -> None:
+        field = json.dumps(column)
+        self._rows = Rows(vault, f'{{"fields":{{{field}:"', f'"}},"tokens":{{{field}:"', '"}},')
+        self._ending = b"]," + json.dumps(ending, separators=(",", ":")).encode()[1:]
+        self._size = size
+        self._number = 0
+        self._kept: list[bytes] = []
+        self._kept_records = 0
+
+    def cut(self, batch: Batch) -> Iterator[Body]:
+        """Yield the bodies that a batch fills; what is left of it is kept for the next one."""
+        rows = self._rows.render(batch)
+        ends = self._rows.ends
+        done = at = 0
+        while done < len(batch):
+            taken = min(self._size - self._kept_records, len(batch) - done)
+            done += taken
+            end = int(ends[done - 1])
+            self._kept.append(bytes(rows[at:end]))
+            self._kept_records += taken
+            at = end
+            if self._kept_records == self._size:
+                yield from self.rest()
+
+    def rest(self) -> Iterator[Body]:
+        """Yield the body of the records that are kept, if there are any."""
+        if self._kept:
+            self._number += 1
+            records = b"".join(self._kept)[:-1]  # without the last comma
+            content = b"".join((b'{"records":[', records, self._ending))
+            body = Body(self._number, self._kept_records, content)
+            self._kept, self._kept_records = [], 0
+            yield body

@@ -1,0 +1,185 @@
+"""The sink: its arguments, and what happens while a vault is open."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from mockdata.batch import Batch
+from mockdata.errors import PlanError
+from mockdata.plan import VaultPlan
+from mockdata.report import Delivery
+from mockdata.sinks.base import Writer
+from mockdata.sinks.skyflow.answers import Retries
+from mockdata.sinks.skyflow.bearer import Bearer, TokenSource, found_token
+from mockdata.sinks.skyflow.body import Bodies
+from mockdata.sinks.skyflow.client import Client
+from mockdata.sinks.skyflow.delivery import Deliveries, Route
+from mockdata.sinks.skyflow.errorlog import ErrorLog
+from mockdata.sinks.skyflow.settings import (
+    BYOT,
+    VaultTarget,
+    checked_targets,
+    checked_url,
+    read_config,
+)
+from mockdata.sinks.skyflow.tally import Tally
+
+__all__ = ["SkyflowSink"]
+
+
+class SkyflowSink:
+    """Posts records to Skyflow vaults, by the requests that ``skyflow-loader`` makes.
+
+    Args:
+        vault_url: ``https://...``, or ``http://`` for a server on this machine.
+        vaults: Vault name to vault id, or to a ``VaultTarget`` where the column is another.
+        token: The bearer token, or a plain or async callable that returns one and is called again
+            when it has expired; if None, that of the environment variable SKYFLOW_BEARER_TOKEN,
+            or what is typed at the terminal.
+        batch_size: Records of a request.
+        concurrency: Requests of a vault at a time.
+        byot: ENABLE; ENABLE_STRICT, which wants a token for every field; or DISABLE.
+        upsert: The column by which records are updated that are there already; True for the column
+            that is sent.
+        pause: Seconds before each request.
+        tries: How often a request is made, at most.
+        retry_seconds: How long it is tried, at most.
+        backoff: Seconds that the first wait between two tries takes at most; it doubles, up to 30.
+        connect_timeout: Seconds to wait for a connection.
+        answer_timeout: Seconds to wait for an answer.
+        grace: Seconds that requests in flight are given when the run ends early.
+        log_folder: Where error logs are written.
+
+    Raises PlanError for bad arguments, and in a run DeliveryError if the vault cannot be reached,
+    is not trusted or refuses the token, and OSError if an error log cannot be written. Other
+    failures end no run: ``Report.delivery`` counts them.
+
+    """
+
+    def __init__(
+        self,
+        vault_url: str,
+        vaults: Mapping[str, str | VaultTarget],
+        *,
+        token: TokenSource | None = None,
+        batch_size: int = 300,
+        concurrency: int = 32,
+        byot: str = "ENABLE",
+        upsert: bool | str | None = None,
+        pause: float = 0.0,
+        tries: int = 8,
+        retry_seconds: float = 120.0,
+        backoff: float = 1.0,
+        connect_timeout: float = 10.0,
+        answer_timeout: float = 120.0,
+        grace: float = 2.0,
+        log_folder: str | os.PathLike[str] = ".",
+    ) -> None:
+        for name, number, least in (
+            ("batch_size", batch_size, 1),
+            ("concurrency", concurrency, 1),
+            ("tries", tries, 1),
+            ("pause", pause, 0),
+            ("retry_seconds", retry_seconds, 0),
+            ("backoff", backoff, 0),
+            ("grace", grace, 0),
+        ):
+            if isinstance(number, bool) or not isinstance(number, int | float) or number < least:
+                raise PlanError(name, f"{number!r} is not a number from {least} on")
+        if byot not in BYOT:
+            raise PlanError("byot", f"{byot!r} is not one of " + ", ".join(BYOT))
+        self._url = checked_url(vault_url)
+        self._targets = checked_targets(vaults)
+        self._batch_size, self._concurrency = batch_size, concurrency
+        self._byot, self._upsert = byot, upsert
+        self._pause, self._grace = pause, grace
+        self._retries = Retries(tries, retry_seconds, backoff)
+        self._timeouts = connect_timeout, answer_timeout
+        self._log_folder = os.fspath(log_folder)
+        self._source = found_token(token)
+        self._tally = Tally()
+        self._opened = 0
+
+    @classmethod
+    def from_config(
+        cls,
+        path: str | os.PathLike[str] = "config.json",
+        *,
+        token: TokenSource | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return the sink that the loader's settings file describes; the options go before it.
+
+        Raises OSError, and PlanError for a file that is not one of the loader's.
+        """
+        config = read_config(path)
+        token = found_token(token, config.bearer_token)
+        return cls(config.vault_url, config.vaults, token=token, **(config.options | options))
+
+    def begin(self, vaults: Sequence[VaultPlan]) -> None:
+        """Begin a run. Raises PlanError if a vault of it has no id."""
+        for vault in vaults:
+            if vault.name not in self._targets:
+                known = " ".join(f"{name}=COUNT" for name in self._targets)
+                raise PlanError("vaults", f"{vault.name!r} has no vault id; say {known}")
+        self._tally = Tally((vault.name, vault.records) for vault in vaults)
+
+    def delivery(self) -> Delivery:
+        """Return what has become of the records of this run, or of the last one."""
+        return self._tally.delivery()
+
+    @asynccontextmanager
+    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
+        """Yield a writer; the one that takes the last batch waits for the last answer."""
+        target = self._targets[vault.name]
+        tally = self._tally
+        tally.asked.setdefault(vault.name, vault.records)
+        if not self._opened:
+            self._client, self._bearer = Client(*self._timeouts), Bearer(self._source)
+        self._opened += 1
+        errors = ErrorLog(self._log_folder, target)
+        route = Route(
+            target.url(self._url),
+            self._client,
+            self._bearer,
+            self._retries,
+            self._pause,
+            tally,
+            errors,
+        )
+        deliveries = Deliveries(route, self._concurrency)
+        bodies = Bodies(vault.vault, target.column, self._batch_size, self._ending(target))
+        left = vault.records
+
+        async def write(batch: Batch) -> None:
+            nonlocal left
+            for body in bodies.cut(batch):
+                await deliveries.send(body)
+            left -= len(batch)
+            if not left:
+                for body in bodies.rest():
+                    await deliveries.send(body)
+                await deliveries.finish()
+
+        try:
+            yield write
+        finally:
+            await deliveries.stop(self._grace)
+            self._opened -= 1
+            if not self._opened:
+                await self._client.close()
+            if name := errors.close():
+                tally.error_logs[vault.name] = name
+
+    def _ending(self, target: VaultTarget) -> dict[str, Any]:
+        ending: dict[str, Any] = {
+            "continueOnError": True,
+            "tokenization": True,
+            "byot": self._byot,
+        }
+        if self._upsert:
+            ending["upsert"] = target.column if self._upsert is True else self._upsert
+        return ending
