@@ -9,7 +9,7 @@ from mockdata.errors import DeliveryError, PlanError
 
 try:
     from pyreqwest.client import ClientBuilder
-    from pyreqwest.exceptions import BuilderError, DetailedPyreqwestError
+    from pyreqwest.exceptions import DetailedPyreqwestError
 except ImportError as error:
     raise PlanError("sink", "skyflow needs more: pip install 'mockdata[skyflow]'") from error
 
@@ -57,8 +57,6 @@ class Client:
         try:
             response = await request.send()
             text = bytes(await response.bytes())
-        except BuilderError:
-            raise
         except DetailedPyreqwestError as error:
             return Answer(0, _reason(url, error).encode())
         return Answer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -19,6 +20,8 @@ T = TypeVar("T", int, float, str)
 
 BYOT: Final = ("ENABLE", "ENABLE_STRICT", "DISABLE")
 """Bring your own token: whether the vault takes the tokens that are sent with the values."""
+
+VISIBLE: Final = re.compile("[!-~]+")
 
 NONE: Final[Mapping[str, Any]] = {}
 
@@ -56,14 +59,19 @@ def checked_url(url: object) -> str:
     Raises PlanError unless it is one of https, or of http to this machine: the bearer token goes
     there.
     """
-    parts = urlsplit(url) if isinstance(url, str) else urlsplit("")
-    if not parts.hostname or parts.scheme not in ("https", "http"):
+    try:
+        text = url if isinstance(url, str) and VISIBLE.fullmatch(url) else ""
+        parts = urlsplit(text)
+        is_url = parts.scheme in ("https", "http") and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url or not parts.hostname:
         raise PlanError("vault_url", f"{url!r} is not the URL of a vault, https://...")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise PlanError("vault_url", "it has more than a scheme, a host, a port and a path")
     if parts.scheme == "http" and not _is_here(parts.hostname):
         raise PlanError("vault_url", f"{url!r} would send the bearer token unencrypted; say https")
-    return str(url).rstrip("/")
+    return text.rstrip("/")
 
 
 def _is_here(host: str) -> bool:
