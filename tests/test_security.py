@@ -56,6 +56,13 @@ def test_only_what_is_named_is_loaded(hostile):
     assert loaded(hostile) == {"loaded-loader"}
 
 
+def test_nothing_is_loaded_before_the_other_arguments_are_right(tmp_path):
+    (tmp_path / "loader.py").write_text("open('loaded', 'w').close()\n")
+    for arguments in ("0 -s loader:f", "5 --seed x -s loader:f", "5 -f jsonl -s loader:f"):
+        assert shell(f"$mockdata {arguments}", tmp_path).returncode == 2
+    assert [file.name for file in tmp_path.iterdir()] == ["loader.py"]
+
+
 @pytest.mark.parametrize(
     "name",
     [".:x", "..a:b", "\0:x", "os.:x", "os.path.:x", ":x", "x:", "os:.", "os:path..join", "a\nb:c"],
