@@ -51,6 +51,24 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Throw arguments at the command's parser for a minute, with atheris where it installs."""
+    session.install("-e", ".[test]")
+    session.run_install(
+        *("python", "-m", "pip", "install", "--quiet", "--only-binary=:all:", "atheris"),
+        success_codes=[0, 1],
+    )
+    session.run("python", "-m", "tests.fuzz", *session.posargs)
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """Look for known faults in what the package depends on."""
+    session.install("pip-audit")
+    session.run("pip-audit", "--strict", ".", *session.posargs)
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure, beside other programs, and write the results and a picture to docs."""
     session.install(".[bench]")

@@ -113,7 +113,8 @@ class _Workers(ProcessPoolExecutor):
         settling = os.getpid(), self._inherited, _blocked(), self._diary
         with naming("worker processes"):
             super().__init__(workers, context, _settle, settling)
-        self._pipes = _open_files().keys() - others.keys()
+        # With what they are open on: they may have numbers of files that another thread has closed.
+        self._pipes = _open_files().items() - others.items()
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         number = next(self._task_numbers)
@@ -125,7 +126,7 @@ class _Workers(ProcessPoolExecutor):
     @contextmanager
     def _forking(self) -> Iterator[None]:
         for file, identity in _open_files().items():
-            if file not in self._pipes:
+            if (file, identity) not in self._pipes:
                 self._inherited[file] = identity
         check_files(WORKER_FILES)
         check_threads(self._size + POOL_THREADS)

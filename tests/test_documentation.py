@@ -1,5 +1,6 @@
 """The documentation is true: its code runs, prints what it says, and its links lead somewhere."""
 
+import ast
 import json
 import os
 import re
@@ -166,6 +167,37 @@ def test_command_page_shows_a_report_with_all_that_is_in_one():
 @pytest.mark.parametrize("name", [*mockdata.__all__, *mockdata.testing.__all__])
 def test_library_page_names_every_public_name(name):
     assert re.search(rf"`{name}\b|\b{name}\(|\.{name}\b", read("docs/library.md"))
+
+
+SHOWN_BY = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
+
+
+def test_reliability_page_names_tests_that_exist():
+    page = read("docs/reliability.md")
+    named = SHOWN_BY.findall(page)
+    rows = [line for line in page.splitlines() if line.startswith("|") and "`test_" in line]
+    assert len(named) == len(rows) > 50
+    for file, test in named:
+        assert re.search(rf"^(async )?def {test}\(", read(f"tests/{file}"), re.MULTILINE), test
+
+
+def test_reliability_page_names_every_test_of_faults():
+    named = {test for _, test in SHOWN_BY.findall(read("docs/reliability.md"))}
+    for file in ("faults", "signals", "places", "fuzz", "security"):
+        for node in ast.parse(read(f"tests/test_{file}.py")).body:
+            name = getattr(node, "name", "")
+            assert name in named or not name.startswith("test_")
+
+
+def test_architecture_page_has_every_file_of_the_package():
+    _, _, page = read("docs/architecture.md").partition("\n## Rooms\n")
+    (rooms, *_) = FENCED.findall(page)
+    for path in (ROOT / "mockdata").rglob("*.py"):
+        is_at_the_top = path.parent.name == "mockdata"
+        if path.name in ("__init__.py", "__main__.py") and not is_at_the_top:
+            continue
+        name = path.name if is_at_the_top else path.stem
+        assert re.search(rf"\b{name}\b", rooms[1]), path
 
 
 def test_changelog_has_the_version():

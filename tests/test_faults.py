@@ -4,12 +4,13 @@ import os
 import re
 import signal
 import sys
+from types import SimpleNamespace
 
 import anyio
 import pytest
 
 import mockdata
-from mockdata import pool
+from mockdata import pool, workers
 from mockdata.render import render
 from mockdata.testing import ListSink, StallingSink
 
@@ -70,10 +71,11 @@ async def test_workers_that_die_of_every_range_once(monkeypatch, tmp_path, sound
 
 
 def render_or_die(key, start, stop, *where):
-    """Die of one range, again and again, a while after its neighbours have begun."""
-    if (key.vault, start) == ("ssn", 400_000):
-        render(key, start, stop, *where)
+    """Die of one range, again and again; another one takes so long that it is always under way."""
+    if (key.vault, start) == ("ssn", 0):
         die()
+    while (key.vault, start) == ("name", 0):
+        signal.pause()
     return render(key, start, stop, *where)
 
 
@@ -87,9 +89,9 @@ async def test_the_range_that_workers_die_of_is_named(monkeypatch, earlier, sink
             COUNTS, sink=folder if sink == "files" else lambda _: None, workers=workers
         )
     error = caught.value
-    assert (error.vault, error.start) == ("ssn", 400_000)
-    assert error.stop == (600_000 if sink == "files" else 500_000)
-    assert str(error) == f"ssn records 400000 to {error.stop - 1}: 5 workers died of them"
+    assert (error.vault, error.start) == ("ssn", 0)
+    assert error.stop == (200_000 if sink == "files" else 100_000)
+    assert str(error) == f"ssn records 0 to {error.stop - 1}: 5 workers died of them"
     assert children() == []
     assert unchanged()
 
@@ -111,18 +113,47 @@ async def test_all_workers_killed_while_they_write_files(tmp_path, sound):
     killed = set()
 
     def kill(progress):
-        workers = {worker.pid for worker in children()} - killed
+        alive = {worker.pid for worker in children()} - killed
         if progress.records and len(killed) < 4:
-            for worker in workers:
+            for worker in alive:
                 os.kill(worker, signal.SIGKILL)
-            killed.update(workers)
+            killed.update(alive)
 
     await mockdata.generate(COUNTS, sink=tmp_path / "out", workers=2, on_progress=kill, **RUN)
     assert len(killed) >= 2
     assert lines_of_files(tmp_path / "out") == sound
 
 
+async def test_files_that_another_thread_closes_while_a_pool_is_made(pooled, monkeypatch, sound):
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]
+
+    def then_close(look=workers._open_files):
+        found = look()
+        while files:
+            os.close(files.pop())  # so that the pool's own have their numbers
+        return found
+
+    async def fail(*_):
+        raise AssertionError("the workers have lost their pipes")
+
+    monkeypatch.setattr(workers, "_open_files", then_close)
+    monkeypatch.setattr(workers.WorkerPool, "replace", fail)
+    sink = ListSink()
+    with anyio.fail_after(60):
+        await mockdata.generate(COUNTS, sink=sink, workers=2, **RUN)
+    assert lines(sink) == sound
+
+
 # Disks
+
+
+async def test_short_writes_are_continued(monkeypatch, tmp_path):
+    await mockdata.generate(10_001, sink=tmp_path / "whole", **RUN)
+    real = os.write
+    short = SimpleNamespace(**vars(os) | {"write": lambda file, some: real(file, some[:4097])})
+    monkeypatch.setattr("mockdata.render.os", short)
+    await mockdata.generate(10_001, sink=tmp_path / "short", **RUN)
+    assert kept(tmp_path / "short") == kept(tmp_path / "whole")
 
 
 FULL = "mkdir full; mount -t tmpfs -o size=1m none full && "

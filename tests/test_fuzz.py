@@ -6,7 +6,6 @@
 import contextlib
 import io
 import math
-import os
 import shlex
 
 import pytest
@@ -18,12 +17,10 @@ from mockdata import cli
 from mockdata.arguments import parse
 from mockdata.vaults import VAULTS
 
-EXAMPLES = int(os.environ.get("MOCKDATA_FUZZ_EXAMPLES", "2000"))
-
 MANY = settings(
-    max_examples=EXAMPLES,
+    max_examples=2000,
     deadline=None,
-    derandomize="MOCKDATA_FUZZ_EXAMPLES" not in os.environ,
+    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -54,13 +51,12 @@ def empty_folder(tmp_path, monkeypatch):
 @example(["5", "-s", "no\nsuch:module"])
 @MANY
 def test_arguments(empty_folder, arguments):
-    if refusal(parse, arguments) is None:
-        assert parse(arguments).counts
+    refusal(parse, arguments)
     assert list(empty_folder.iterdir()) == []
 
 
-@given(argument_lists.filter(lambda words: not {"-h", "-V", "--help", "--version"} & {*words}))
-@settings(MANY, max_examples=max(200, EXAMPLES // 10))
+@given(argument_lists.filter(lambda words: not {"h", "V"} & {*"".join(words)}))
+@settings(MANY, max_examples=200)
 def test_commands(empty_folder, arguments):
     errors, output = io.StringIO(), io.StringIO()
     wrong = [*arguments, "--seed", "wrong"]  # so that no list of them is ever right
@@ -110,6 +106,10 @@ def refusal(call, *args, **arguments):
         call(*args, **arguments)
     except mockdata.PlanError as error:
         refused = error
+    except SystemExit as left:  # once --help or --version is answered
+        if left.code:
+            raise
+        return None
     else:
         return None
     assert str(refused).isprintable()
