@@ -38,7 +38,9 @@ def tests(session: nox.Session) -> None:
     """Run the tests, on the oldest and the newest Python there is, and report their coverage."""
     session.install("-e", ".[test]")
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run(
+        "coverage", "run", "-m", "pytest", "-n", "auto", "--dist", "loadfile", *session.posargs
+    )
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 

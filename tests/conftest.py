@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 import uvloop
+from hypothesis import settings
 
 from mockdata import pool
 
@@ -22,6 +23,9 @@ RUN = {"seed": 1, "timestamp": 1_700_000_000}
 FILES = {
     f"{vault}_{kind}.csv" for vault in ("name", "id", "dob", "ssn") for kind in ("data", "tokens")
 }
+
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 def pytest_asyncio_loop_factories(config, item):
