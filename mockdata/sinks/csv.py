@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import BinaryIO
 
+from mockdata.limits import naming
 from mockdata.plan import VaultPlan
 from mockdata.sinks._files import (
     EARLIER,
@@ -102,7 +103,8 @@ class _Pair:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), final)
         for temporary, header in zip(self._temporary, self._headers, strict=True):
             self._files.append(create_locked(temporary))
-            self._files[-1].write(header)
+            with naming(temporary):
+                self._files[-1].write(header)
 
     def commit(self) -> None:
         """Rename both files, or neither, while no other run does so in this folder."""

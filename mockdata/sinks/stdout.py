@@ -13,6 +13,7 @@ import anyio
 
 from mockdata.batch import Batch
 from mockdata.errors import PlanError
+from mockdata.limits import naming
 from mockdata.plan import VaultPlan
 from mockdata.sinks._rows import Rows
 from mockdata.sinks.base import Writer
@@ -75,5 +76,6 @@ async def _put(rows: bytes | memoryview) -> None:
 
 
 def _write(rows: bytes | memoryview) -> None:
-    sys.stdout.buffer.write(rows)
-    sys.stdout.buffer.flush()
+    with naming("standard output"):
+        sys.stdout.buffer.write(rows)
+        sys.stdout.buffer.flush()
