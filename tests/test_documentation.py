@@ -183,7 +183,7 @@ def test_reliability_page_names_tests_that_exist():
 
 def test_reliability_page_names_every_test_of_faults():
     named = {test for _, test in SHOWN_BY.findall(read("docs/reliability.md"))}
-    for file in ("faults", "signals", "places", "fuzz", "security"):
+    for file in ("faults", "disks", "signals", "places", "fuzz", "security"):
         for node in ast.parse(read(f"tests/test_{file}.py")).body:
             name = getattr(node, "name", "")
             assert name in named or not name.startswith("test_")

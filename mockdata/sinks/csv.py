@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import anyio
 
+from mockdata.limits import naming
 from mockdata.plan import VaultPlan
 from mockdata.sinks._files import (
     TEMPORARY,
@@ -188,7 +189,8 @@ class _File:
     def create(self) -> None:
         """Make the file under its temporary name, and lock it: it is not left over."""
         self._file = create_locked(self.temporary)
-        self._file.write(self.header)
+        with naming(self.temporary):
+            self._file.write(self.header)
 
     def rename(self) -> None:
         """Give the file its name, and an earlier one of that name the temporary one."""

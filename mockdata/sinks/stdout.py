@@ -113,5 +113,6 @@ async def _put(rows: bytes | memoryview) -> None:
 
 
 def _write(rows: bytes | memoryview) -> None:
-    sys.stdout.buffer.write(rows)
-    sys.stdout.buffer.flush()
+    with naming("standard output"):
+        sys.stdout.buffer.write(rows)
+        sys.stdout.buffer.flush()
