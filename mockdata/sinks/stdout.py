@@ -108,11 +108,10 @@ async def _put(rows: bytes | memoryview) -> None:
     """Write to standard output, whoever holds it up, and leave at once when cancelled."""
     if sys.stdout is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF), STDOUT)
-    with naming(STDOUT):
-        await in_thread(_write, rows, abandon_on_cancel=True)
+    await in_thread(_write, rows, abandon_on_cancel=True)
 
 
 def _write(rows: bytes | memoryview) -> None:
-    with naming("standard output"):
+    with naming(STDOUT):
         sys.stdout.buffer.write(rows)
         sys.stdout.buffer.flush()
