@@ -32,6 +32,7 @@ BY_SIGNAL: Final = 128
 """A shell adds the signal's number to this for the exit code of a process that a signal ended."""
 
 SIGPIPE: Final = 13
+STDOUT: Final = "standard output"
 OUR_SINKS: Final = ("csv", "stdout")
 PACKAGE: Final = os.path.dirname(__file__)
 LOOP_FILES: Final = 16
@@ -40,7 +41,10 @@ LOOP_FILES: Final = 16
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 GRACE: Final = 0.5
-"""Seconds that a stopped run has to clean up before a second signal ends the process as it is."""
+"""Seconds after the first signal from which another one ends a process that has not heard it."""
+
+LAST_GRACE: Final = 10.0
+"""Seconds from which it ends one that has, and is still busy with cleaning up."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,48 +58,71 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _main(arguments: Sequence[str], signals: _Signals, *, leave: bool = False) -> int:
-    if not arguments:
-        print(help_text(), end="")
-        return DONE
+    sink: AnySink | None = None
     try:
-        options = parse(arguments)
+        with naming(STDOUT):
+            options = _answered(arguments)
+        if options is None:
+            return DONE
         sink = load_sink(options)
         code = _run(options, sink, signals)
     except PlanError as error:
         return _say(f"{error} (see --help)", WRONG_USE)
+    except (Exception, asyncio.CancelledError) as error:
+        return _failed(error, _account(sink), signals)
     if leave and code == DONE and options.sink in OUR_SINKS:
         _leave(DONE)  # all is written, and taking the interpreter down is a tenth of a short run
     return code
 
 
+def _answered(arguments: Sequence[str]) -> Options | None:
+    """Return the options, or None if all that was asked for is a text, which is printed."""
+    try:
+        if arguments:
+            return parse(arguments)
+        print(help_text(), end="")
+    except SystemExit:  # --help and the like
+        pass
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return None
+
+
+def _failed(error: BaseException, account: str, signals: _Signals) -> int:
+    """Say why a run has failed, if there is a reason to, and return the exit code."""
+    if signals.first:
+        if account:
+            _say(f"stopped: {account}", FAILED)
+        _leave(BY_SIGNAL + signals.first)
+    nobody_reads = _nobody_reads()
+    if isinstance(error, OSError) and error.filename == STDOUT:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
+    if isinstance(error, BrokenPipeError) and nobody_reads:
+        return BY_SIGNAL + SIGPIPE
+    return _say("; ".join(filter(None, (_described(error), account))), FAILED)
+
+
 def _run(options: Options, sink: AnySink, signals: _Signals) -> int:
     """Run the library, tell what has come of it, and return the exit code."""
-    try:
-        report = _generate(options, sink, signals)
+    report = _generate(options, sink, signals)
+    with naming(STDOUT):
         _tell(options, report)
-    except PlanError:
-        raise
-    except (Exception, asyncio.CancelledError) as error:
-        if signals.first:
-            if account := _account(sink):
-                _say(f"stopped: {account}", FAILED)
-            _leave(BY_SIGNAL + signals.first)
-        if isinstance(error, BrokenPipeError) and _nobody_reads():
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
-            return BY_SIGNAL + SIGPIPE
-        return _say("; ".join(filter(None, (_described(error), _account(sink)))), FAILED)
     if report.delivery is not None and report.delivery.failed:
         return _say(_account(sink), FAILED)
     return DONE
 
 
 class _Signals:
-    """What SIGINT and SIGTERM do: end the run that is under way, or else the process, at once."""
+    """What SIGINT and SIGTERM do: end the run that is under way, or else the process, at once.
+
+    One that comes when a run is being ended has no effect, unless the run does not come to an end.
+    """
 
     def __init__(self) -> None:
         self.first = 0
         """The number of the signal that ended the run, once there was one."""
         self._came = 0.0
+        self._patience = GRACE
         self._cancel: Callable[[], object] | None = None
 
     def __call__(self, number: int, _: object) -> None:
@@ -104,16 +131,27 @@ class _Signals:
         if not self.first:
             self.first, self._came = number, time.monotonic()
             self._cancel()
-        elif time.monotonic() - self._came >= GRACE:
+        elif time.monotonic() - self._came >= self._patience:
             _leave(BY_SIGNAL + self.first)
 
     @contextmanager
     def cancelling(self) -> Iterator[None]:
         """Have a signal cancel this task, which undoes what it has done, until it is complete."""
-        if (task := asyncio.current_task()) is not None:
-            self._cancel = partial(task.get_loop().call_soon_threadsafe, task.cancel)
-        yield
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+        def cancel() -> None:
+            self._patience = LAST_GRACE
+            if task is not None:
+                task.cancel()
+
+        self._cancel = partial(loop.call_soon_threadsafe, cancel)
+        try:
+            yield
+        except BaseException:
+            self._cancel = None
+            raise
         self._cancel = lambda: None  # it comes too late
+        self._patience = GRACE
 
 
 @contextmanager
@@ -156,11 +194,13 @@ def _generate(options: Options, sink: AnySink, signals: _Signals) -> Report:
     rows_on_screen = options.sink == "stdout" and on_terminal(sys.stdout)
     show = options.progress and on_terminal(sys.stderr) and not rows_on_screen
 
-    async def run() -> Report:
+    made: list[Report] = []
+
+    async def run() -> None:
         status = sink.delivery if isinstance(sink, DeliverySink) else None
         progress = live_progress(status) if show else nullcontext()
         with signals.cancelling(), progress as on_progress:
-            return await generate(
+            report = await generate(
                 options.counts,
                 sink=sink,
                 seed=options.seed,
@@ -170,11 +210,17 @@ def _generate(options: Options, sink: AnySink, signals: _Signals) -> Report:
                 workers=options.workers,
                 on_progress=on_progress,
             )
+            made.append(report)
 
     with naming("event loop"):
         check_files(LOOP_FILES)
     with asyncio.Runner(loop_factory=_loop_factory(options)) as runner:
-        return runner.run(run())
+        try:
+            runner.run(run())
+        except asyncio.CancelledError:
+            if not made:
+                raise
+    return made[0]
 
 
 def _loop_factory(options: Options) -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -211,7 +257,7 @@ def _tell(options: Options, report: Report) -> None:
         _say(summary(report, folder), DONE, who="")
 
 
-def _account(sink: AnySink) -> str:
+def _account(sink: AnySink | None) -> str:
     """Say what has become of the records of a sink that delivers them; of others, nothing."""
     from mockdata.sinks import DeliverySink
 
@@ -242,13 +288,13 @@ def _described(error: BaseException) -> str:
     if isinstance(error, DeliveryError):
         return text
     if isinstance(error, OSError) and not notes and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+        return one_line(f"{error.filename}: {error.strerror}")
     if isinstance(error, MockDataError | OSError) and not notes and text:
         return text
     import traceback
 
     where = _raised_at(traceback.extract_tb(error.__traceback__))
-    return "; ".join([f"{type(error).__name__} in {where}: {text}", *notes])
+    return one_line("; ".join([f"{type(error).__name__} in {where}: {text}", *notes]))
 
 
 def _raised_at(frames: Sequence[FrameSummary]) -> str:

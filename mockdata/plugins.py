@@ -51,7 +51,7 @@ def find_sink(text: str) -> AnySink:
             known = ", ".join(OURS)
             raise PlanError("sink", f"{text!r} is not {known}, MODULE:CALLABLE or installed")
         if os.getcwd() not in sys.path and "" not in sys.path:
-            sys.path.insert(0, os.getcwd())
+            sys.path.append(os.getcwd())  # last: its files stand in for no other module
         return _checked(text, _imported(text))
 
 

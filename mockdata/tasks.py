@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -84,7 +85,8 @@ async def in_task(function: Callable[[Unpack[Ts]], Awaitable[T]], *args: *Ts) ->
 
     However often the caller is cancelled, the function is cancelled once, by its cancel scope: what
     it shields stays shielded, which a plain ``Task.cancel`` would not heed. If it returns all the
-    same, the cancellation came too late, and so does not count.
+    same, the cancellation came too late for it: its result is returned, and what the caller awaits
+    next is cancelled.
     """
     results: list[T] = []
 
@@ -97,6 +99,10 @@ async def in_task(function: Callable[[Unpack[Ts]], Awaitable[T]], *args: *Ts) ->
     except anyio.get_cancelled_exc_class():
         if not results:
             raise
+        task = asyncio.current_task()
+        if task is not None and anyio.current_effective_deadline() != -math.inf:
+            task.uncancel()  # an anyio scope that is cancelled would see to it by itself
+            task.cancel()
     return results[0]
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import errno
+import fcntl
 import os
 import stat
 import sys
+import threading
 
 import anyio
 import psutil
@@ -84,11 +86,17 @@ async def test_one_vaults_trouble_keeps_every_vault_from_being_renamed(earlier):
     assert {file.name for file in folder.iterdir()} == FILES
 
 
-@pytest.fixture(params=["exchange", "link"])
+@pytest.fixture(params=["exchange", "link", "rename"])
 def way_of_renaming(request, monkeypatch):
-    """Both ways in which a file takes the place of an earlier one."""
-    if request.param == "link":
+    """All ways in which a file takes the place of an earlier one."""
+    if request.param != "exchange":
         monkeypatch.setattr("mockdata.sinks._files._exchanged", lambda *_: False)
+    if request.param == "rename":
+
+        def no_links(path, *_, **__):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+
+        monkeypatch.setattr(os, "link", no_links)
 
 
 async def test_trouble_in_renaming_puts_back_what_was_renamed_of_every_vault(
@@ -132,20 +140,25 @@ async def test_runs_that_share_a_sink_do_not_mix(tmp_path):
     assert len(list(tmp_path.iterdir())) == 6
 
 
-async def test_a_cancellation_that_comes_after_the_renaming_comes_too_late(earlier, monkeypatch):
+async def test_a_cancellation_that_comes_when_files_are_renamed_is_the_next_awaits(
+    earlier, monkeypatch
+):
     folder, _ = earlier
-    renamed = CsvSink(folder)
-    run = asyncio.ensure_future(mockdata.generate(500, sink=renamed))
-    rename = csv._Run._rename
-    loop = asyncio.get_running_loop()
+    reports, rename, loop = [], csv._Run._rename, asyncio.get_running_loop()
 
     def cancel_too(self):
         rename(self)
         loop.call_soon_threadsafe(run.cancel)
 
+    async def generate():
+        reports.append(await mockdata.generate(500, sink=folder))
+        await asyncio.Event().wait()
+
     monkeypatch.setattr(csv._Run, "_rename", cancel_too)
-    report = await run
-    assert report.records == 2000
+    run = asyncio.ensure_future(generate())
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert reports[0].records == 2000
     assert not any(file.read_bytes().startswith(b"earlier") for file in folder.iterdir())
     assert len(list(folder.iterdir())) == 8
 
@@ -239,8 +252,7 @@ async def test_what_a_killed_run_leaves_is_removed_by_the_next_and_nothing_else(
     workers = psutil.Process(killed.pid).children()
     killed.kill()
     await killed.wait()
-    while any(worker.is_running() for worker in workers):
-        await asyncio.sleep(0)
+    psutil.wait_procs(workers, timeout=2)
     await mockdata.generate({"id": 1}, sink=folder)
     left = {file.name for file in folder.iterdir()} - {"id_data.csv", "id_tokens.csv"}
     assert len(left) == 9
@@ -249,6 +261,64 @@ async def test_what_a_killed_run_leaves_is_removed_by_the_next_and_nothing_else(
     await alive.wait()
     await killed.communicate()
     await alive.communicate()
+
+
+async def test_a_run_renames_nothing_while_another_one_does(earlier, monkeypatch):
+    folder, _ = earlier
+    rename, at_it, go_on = csv._Run._rename, threading.Event(), threading.Event()
+
+    def rename_slowly(self):
+        monkeypatch.setattr(csv._Run, "_rename", rename)
+        at_it.set()
+        go_on.wait()
+        rename(self)
+
+    monkeypatch.setattr(csv._Run, "_rename", rename_slowly)
+    one = asyncio.ensure_future(mockdata.generate(10, sink=folder))
+    await asyncio.to_thread(at_it.wait)
+    monkeypatch.setattr(csv, "LOCK_WAIT", 0.1)
+    with pytest.raises(OSError, match="another run is renaming") as caught:
+        await mockdata.generate({"id": 5}, sink=folder)
+    assert caught.value.filename == str(folder)
+    assert {f.name for f in folder.iterdir() if "tmp" not in f.name} == FILES | {".mockdata-lock"}
+    go_on.set()
+    await one
+    assert {f.name for f in folder.iterdir()} == FILES
+
+
+async def test_a_run_that_begins_while_files_are_renamed_takes_none_for_left_over(
+    earlier, way_of_renaming, monkeypatch
+):
+    folder, unchanged = earlier
+    rename = csv._Run._rename
+
+    def rename_and_fail(self):
+        monkeypatch.setattr(csv._Run, "_rename", rename)
+        rename(self)
+        with pytest.raises(OSError, match="another run"):
+            mockdata.generate_sync({"id": 5}, sink=folder)
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "x")
+
+    monkeypatch.setattr(csv._Run, "_rename", rename_and_fail)
+    monkeypatch.setattr(csv, "LOCK_WAIT", 0.1)
+    with pytest.raises(OSError, match="Input/output"):
+        await mockdata.generate(10, sink=folder)
+    assert unchanged()
+
+
+async def test_a_folder_that_somebody_has_locked(tmp_path):
+    folder = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    await mockdata.generate(10, sink=tmp_path)
+    await mockdata.generate(10, sink=tmp_path)
+    os.close(folder)
+    assert {file.name for file in tmp_path.iterdir()} == FILES
+
+
+async def test_pipes_with_the_names_of_leftovers_are_left_alone(tmp_path):
+    os.mkfifo(tmp_path / ".id_data.csv.00000000.mockdata-tmp")
+    await mockdata.generate({"id": 1}, sink=tmp_path)
+    assert (tmp_path / "id_data.csv").exists()
 
 
 async def test_two_runs_into_one_folder_never_mix(tmp_path):
@@ -261,7 +331,6 @@ async def test_two_runs_into_one_folder_never_mix(tmp_path):
     async with anyio.create_task_group() as group:
         for seed in (1, 2, 3):
             group.start_soon(run, seed)
-    await mockdata.generate(2_000, sink=tmp_path / "expected", seed=1, timestamp=1_700_000_000)
     assert {f.name for f in (tmp_path / "out").iterdir()} == FILES
     wholes = []
     for seed in (1, 2, 3):

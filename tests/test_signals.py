@@ -111,6 +111,33 @@ def test_a_signal_while_the_files_are_renamed_comes_too_late(struck, earlier, wh
     assert min(len(content) for content in kept(folder).values()) > 60_000
 
 
+SLOW_RENAMING = """
+import os, signal, sys, threading
+from mockdata import cli
+from mockdata.sinks import csv
+
+rename = csv._Run._rename
+
+def signalled(self):
+    rename(self)
+    for _ in range(2):
+        os.kill(os.getpid(), int(sys.argv[1]))
+        threading.Event().wait(0.7)
+
+csv._Run._rename = signalled
+sys.exit(cli.main(["10", "-q"]))
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_second_signal_while_the_files_are_renamed(earlier, tmp_path, number):
+    folder, _ = earlier
+    command = [sys.executable, "-c", SLOW_RENAMING, str(int(number))]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
+    assert kept(folder).keys() == FILES
+    assert not any(content.startswith(b"earlier") for content in kept(folder).values())
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_to_all_processes_as_a_terminal_sends_it(struck, earlier, number):
     _, unchanged = earlier

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager, suppress
-from typing import BinaryIO
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import BinaryIO, Final
 
 import anyio
 
@@ -14,8 +15,8 @@ from mockdata.limits import naming
 from mockdata.plan import VaultPlan
 from mockdata.sinks._files import (
     TEMPORARY,
+    FolderLock,
     create_locked,
-    locked_folder,
     put_in_place,
     remove_leftovers,
 )
@@ -23,6 +24,12 @@ from mockdata.sinks.base import Files
 from mockdata.tasks import off_the_loop
 
 __all__ = ["CsvSink"]
+
+LOCK_WAIT: Final = 5.0
+"""Seconds that a run waits for another one that renames its files, which takes less than one."""
+
+LOCK_CHECK: Final = 0.01
+"""Seconds between two looks."""
 
 
 class CsvSink:
@@ -77,7 +84,7 @@ class _Run:
         self._failed = False
         self._turn = anyio.Lock()
         self._is_committed = False
-        self._lock = ExitStack()
+        self._lock = FolderLock(folder)
 
     def add(self, vault: VaultPlan) -> _Pair:
         """Return the files of one more vault."""
@@ -98,14 +105,22 @@ class _Run:
         async with self._turn:
             if not (self._is_committed or self._failed):
                 try:
+                    await self._take_lock()
                     await off_the_loop(self._rename)
                 except OSError:
                     self._failed = True
                     raise
                 self._is_committed = True
 
+    async def _take_lock(self) -> None:
+        """Wait until no other run renames files in the folder. Raises OSError after some time."""
+        with anyio.move_on_after(LOCK_WAIT):
+            while not self._lock.take():  # noqa: ASYNC110, it is other processes that have it
+                await anyio.sleep(LOCK_CHECK)
+            return
+        raise OSError(errno.EBUSY, "another run is renaming its files there", self._folder)
+
     def _rename(self) -> None:
-        self._lock.enter_context(locked_folder(self._folder or os.curdir))
         for pair in self._pairs:
             pair.rename()
 
@@ -117,15 +132,17 @@ class _Run:
 
     async def end(self) -> None:
         """Put back what was there if the run has failed, and remove everything but the result."""
-        with self._lock:
+        try:
             if self._failed:
                 await off_the_loop(self._put_back)
             async with anyio.create_task_group() as tasks:
                 for pair in self._pairs:  # at once: large files take long to remove
-                    tasks.start_soon(off_the_loop, pair.discard)
-            if self._failed and self._folder_is_new:
-                with suppress(OSError):
-                    os.rmdir(self._folder)
+                    tasks.start_soon(off_the_loop, partial(pair.discard, failed=self._failed))
+        finally:
+            self._lock.release()
+        if self._failed and self._folder_is_new:
+            with suppress(OSError):
+                os.rmdir(self._folder)
 
     def _put_back(self) -> None:
         for pair in self._pairs:
@@ -166,9 +183,9 @@ class _Pair:
         for file in self.both:
             file.put_back()
 
-    def discard(self) -> None:
+    def discard(self, *, failed: bool) -> None:
         for file in self.both:
-            file.discard()
+            file.discard(failed=failed)
 
 
 class _File:
@@ -205,10 +222,12 @@ class _File:
                     put_in_place(self.temporary, self.final)
                 else:
                     os.unlink(self.final)
+                self._has_earlier = False
 
-    def discard(self) -> None:
-        """Remove what has the temporary name."""
+    def discard(self, *, failed: bool) -> None:
+        """Remove what has the temporary name, unless it is a file that could not be put back."""
         if self._file is not None:
             self._file.close()
-            with suppress(OSError):
-                os.unlink(self.temporary)
+            if not (failed and self._has_earlier):
+                with suppress(OSError):
+                    os.unlink(self.temporary)
