@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -101,9 +101,11 @@ class _Parser(argparse.ArgumentParser):
         raise PlanError("arguments", one_line(message))
 
 
-class _ListSinks(argparse.Action):
+class _Print(argparse.Action):
+    """Prints what a function returns, and ends; argparse's own actions hide that it failed."""
+
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        print(list_sinks(), end="")
+        print(self.const(), end="")
         parser.exit()
 
 
@@ -115,6 +117,7 @@ def _parser() -> _Parser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        add_help=False,
     )
     parser.add_argument("counts", nargs="*", help=argparse.SUPPRESS)
     for names, settings in _OPTIONS:
@@ -127,7 +130,12 @@ def _number(text: str) -> int | str:
     return int(text) if NUMBER.fullmatch(text) and len(text) < 40 else text
 
 
+def _printed(text: Callable[[], str], about: str) -> dict[str, Any]:
+    return {"action": _Print, "nargs": 0, "const": text, "help": about}
+
+
 _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
+    ("-h --help", _printed(help_text, "show this help message and exit")),
     (
         "-o --output",
         {"metavar": "DIR", "help": f"folder of the CSV files (default: {FOLDER})"},
@@ -139,7 +147,7 @@ _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
             "help": "csv (default), stdout, MODULE:CALLABLE or an installed sink's NAME[:ARGUMENT]",
         },
     ),
-    ("--list-sinks", {"action": _ListSinks, "nargs": 0, "help": "list the sinks by name and exit"}),
+    ("--list-sinks", _printed(list_sinks, "list the sinks by name and exit")),
     ("-f --format", {"help": "of rows on stdout: csv (default) or jsonl"}),
     (
         "-w --workers",
@@ -164,7 +172,10 @@ _OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
         "--json",
         {"action": "store_true", "help": "the report as JSON on stdout (stderr with -s stdout)"},
     ),
-    ("-V --version", {"action": "version", "version": f"mockdata {__version__}"}),
+    (
+        "-V --version",
+        _printed(lambda: f"mockdata {__version__}\n", "show program's version number and exit"),
+    ),
 )
 
 

@@ -202,6 +202,26 @@ def test_a_failed_run_is_one_line(mockdata_command, tmp_path):
     assert re.fullmatch(r"mockdata: data/\w+_data.csv: Not a directory\n", done.stderr)
 
 
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["--list-sinks"], ["--version"]])
+def test_a_text_that_nobody_reads_or_that_finds_no_room(tmp_path, arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open("/dev/full", "wb") as full:
+        for output, expected in (
+            (writing, (141, b"")),
+            (full, (1, b"mockdata: standard output: No space left on device\n")),
+        ):
+            run = subprocess.run(
+                [*COMMAND, *arguments],
+                cwd=tmp_path,
+                stdout=output,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
+            assert (run.returncode, run.stderr) == expected
+    os.close(writing)
+
+
 @pytest.mark.parametrize("count", ["1000", "5M"])
 def test_a_pipe_that_closes_ends_the_run_quietly(tmp_path, count):
     reading, writing = os.pipe()

@@ -24,9 +24,9 @@ MANY = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
-FLAGS = ["-q", "--quiet", "--no-progress", "--json", "--"]
+FLAGS = ["-q", "--quiet", "--no-progress", "--json", "--list-sinks", "--"]
 OPTIONS = ["-o", "--output", "-s", "--sink", "-f", "--format", "-w", "--workers", "--seed",
-           "--timestamp", "--part", "-z", "--out", "--nonsense"]  # fmt: skip
+           "--timestamp", "--part", "--rate", "-z", "--out", "--nonsense"]  # fmt: skip
 VALUES = ["", "0", "1", "-1", "7", "1/2", "2/1", "0/0", "/", "1e3", "1_0", "\u0661", "csv", "jsonl",
           "stdout", "stdout:x", "x:y", ":", "os:", ":f", "os:sep", "os.path:join.x", "\0", "\ud800",
           "1700000000", "9" * 30, "data", "a\nb", "=", "name=", "name=5", "NAME=1k", "ssn=0"]  # fmt: skip
@@ -55,7 +55,9 @@ def test_arguments(empty_folder, arguments):
     assert list(empty_folder.iterdir()) == []
 
 
-@given(argument_lists.filter(lambda words: not {"h", "V"} & {*"".join(words)}))
+@given(
+    argument_lists.filter(lambda words: not {"h", "V", "--list-sinks"} & {*"".join(words), *words})
+)
 @settings(MANY, max_examples=200)
 def test_commands(empty_folder, arguments):
     errors, output = io.StringIO(), io.StringIO()

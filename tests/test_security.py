@@ -56,6 +56,13 @@ def test_only_what_is_named_is_loaded(hostile):
     assert loaded(hostile) == {"loaded-loader"}
 
 
+def test_the_folder_of_a_callable_stands_in_for_no_other_module(hostile):
+    (hostile / "loader.py").write_text("def load(batch):\n    len(batch.values)\n")
+    command = f"{os.path.join(sysconfig.get_path('scripts'), 'mockdata')} 5 -q -s loader:load"
+    assert shell(command, hostile, PYTHONDONTWRITEBYTECODE="1").returncode == 0
+    assert loaded(hostile) == set()
+
+
 def test_nothing_is_loaded_before_the_other_arguments_are_right(tmp_path):
     (tmp_path / "loader.py").write_text("open('loaded', 'w').close()\n")
     for arguments in ("0 -s loader:f", "5 --seed x -s loader:f", "5 -f jsonl -s loader:f"):
