@@ -40,7 +40,8 @@ LOOP_FILES: Final = 16
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 
 GRACE: Final = 0.5
-"""Seconds that a stopped run has to clean up before a second signal ends the process as it is."""
+"""Seconds that a stopped run has to clean up before a second signal ends the process as it is; a
+sink that takes time to stop has that as well."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,23 +96,34 @@ class _Signals:
     def __init__(self) -> None:
         self.first = 0
         """The number of the signal that ended the run, once there was one."""
-        self._came = 0.0
+        self._patience = 0.0
+        self._grace = 0.0
         self._cancel: Callable[[], object] | None = None
 
     def __call__(self, number: int, _: object) -> None:
         if self._cancel is None:
             _leave(BY_SIGNAL + number)  # there is nothing to undo
         if not self.first:
-            self.first, self._came = number, time.monotonic()
+            self.first, self._patience = number, time.monotonic() + self._grace + GRACE
             self._cancel()
-        elif time.monotonic() - self._came >= GRACE:
+        elif time.monotonic() >= self._patience:
             _leave(BY_SIGNAL + self.first)
 
     @contextmanager
-    def cancelling(self) -> Iterator[None]:
-        """Have a signal cancel this task, which undoes what it has done, until it is complete."""
+    def cancelling(self, grace: float, *, quiet: bool) -> Iterator[None]:
+        """Have a signal cancel this task, which undoes what it has done, until it is complete.
+
+        ``grace`` is the seconds that its sink takes for that, at most; the user is told of them.
+        """
+
+        def cancel(task: asyncio.Task[object]) -> None:
+            if grace and not quiet:
+                _say(f"stopping: requests in flight have {grace:g} s", FAILED)
+            task.cancel()
+
+        self._grace = grace
         if (task := asyncio.current_task()) is not None:
-            self._cancel = partial(task.get_loop().call_soon_threadsafe, task.cancel)
+            self._cancel = partial(task.get_loop().call_soon_threadsafe, cancel, task)
         yield
         self._cancel = lambda: None  # it comes too late
 
@@ -159,7 +171,8 @@ def _generate(options: Options, sink: AnySink, signals: _Signals) -> Report:
     async def run() -> Report:
         status = sink.delivery if isinstance(sink, DeliverySink) else None
         progress = live_progress(status) if show else nullcontext()
-        with signals.cancelling(), progress as on_progress:
+        grace = float(getattr(sink, "grace", 0.0)) if status else 0.0
+        with signals.cancelling(grace, quiet=options.quiet), progress as on_progress:
             return await generate(
                 options.counts,
                 sink=sink,

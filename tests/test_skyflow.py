@@ -813,7 +813,8 @@ async def test_a_signal_stops_the_command_and_every_record_is_accounted_for(
         run.send_signal(number)
         _, errors = await asyncio.wait_for(run.communicate(), 20)
     assert run.returncode == 128 + number
-    (line,) = errors.decode().splitlines()
+    stopping, line = errors.decode().splitlines()
+    assert stopping == "mockdata: stopping: requests in flight have 2 s"
     found = re.fullmatch(
         r"mockdata: stopped: ([\d,]+) records sent, 0 failed, ([\d,]+) not sent", line
     )

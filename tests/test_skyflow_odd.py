@@ -5,8 +5,12 @@ import inspect
 import json
 import math
 import os
+import pty
 import resource
+import signal
 import socket
+import sys
+import termios
 from contextlib import closing
 
 import pytest
@@ -381,3 +385,61 @@ def test_wrong_arguments(argument, value):
 def test_the_list_of_sinks_says_what_it_does():
     (line,) = [line for line in list_sinks().splitlines() if line.startswith("skyflow")]
     assert "to Skyflow vaults" in line
+
+
+# Signals
+
+
+async def test_a_second_signal_waits_for_the_requests_in_flight(tmp_path):
+    """The account is told and the error log complete, though the second one came late."""
+    reached, stopping, never = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def answer(request, number):
+        if number == 0:
+            return 400, "no", {}
+        if number == 1:
+            reached.set()
+        await (stopping if number == 1 else never).wait()
+        return 200
+
+    async with serving(answer) as server:
+        configuration(tmp_path, server.url, performance__max_concurrency=3)
+        run = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "mockdata", "ssn=5k", "-s", "skyflow"],
+            stderr=asyncio.subprocess.PIPE,
+            env=os.environ | {"SKYFLOW_BEARER_TOKEN": TOKEN},
+        )
+        await reached.wait()
+        run.send_signal(signal.SIGINT)
+        told = [await asyncio.wait_for(run.stderr.readline(), 20)]
+        with pytest.raises(TimeoutError):  # longer than the command waits for other sinks
+            await asyncio.wait_for(run.wait(), 0.8)
+        run.send_signal(signal.SIGINT)
+        stopping.set()
+        told += (await asyncio.wait_for(run.stderr.read(), 20)).splitlines()
+        assert await run.wait() == 130
+    (log,) = tmp_path.glob("error_log_*")
+    account = "mockdata: stopped: 300 records sent, 300 failed, 4,400 not sent"
+    assert [line.decode().strip() for line in told] == [
+        "mockdata: stopping: requests in flight have 2 s",
+        f"{account}; see {log.name}",
+    ]
+    assert len(logged(tmp_path)["ssn"]) == 300
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_terminal_has_its_echo_back_where_no_token_is_typed(tmp_path, number):
+    configuration(tmp_path, "https://vault.example")
+    pid, terminal = pty.fork()
+    if not pid:
+        os.execv(sys.executable, [sys.executable, "-m", "mockdata", "ssn=5", "-s", "skyflow"])
+    echo = termios.tcgetattr(terminal)[3] & termios.ECHO
+    shown = b""
+    while b"bearer token of the vault: " not in shown:
+        shown += os.read(terminal, 1000)
+    assert not termios.tcgetattr(terminal)[3] & termios.ECHO
+    os.kill(pid, number)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 128 + number
+    assert termios.tcgetattr(terminal)[3] & termios.ECHO == echo != 0
+    os.close(terminal)
+    assert shown == b"bearer token of the vault: "

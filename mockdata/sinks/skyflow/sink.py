@@ -122,11 +122,11 @@ class SkyflowSink:
         token: TokenSource | None = None,
         **options: Any,
     ) -> Self:
-        """Send records to Skyflow vaults, as the loader's settings file says (config.json).
+        """Sends records to Skyflow vaults, as the loader's settings file says.
 
         The options go before what the file says. Raises OSError, and PlanError for a file that is
         not one of the loader's.
-        """
+        """  # noqa: D401, the list of sinks shows the first line
         config = read_config(path)
         token = found_token(token, config.bearer_token)
         return cls(config.vault_url, config.vaults, token=token, **(config.options | options))
