@@ -157,6 +157,9 @@ async def test_a_vault_that_never_answers_fails_the_records(tmp_path):
             report = await mockdata.generate({"ssn": 5}, sink=used)
     assert (report.delivery.failed, report.delivery.not_sent) == (5, 0)
     assert len(logged(tmp_path)["ssn"]) == 5
+    assert [entry["error"] for entry in entries(tmp_path)] == [
+        "no answer in time: operation timed out"
+    ]
 
 
 async def test_a_vault_that_breaks_every_connection_fails_the_records(tmp_path):

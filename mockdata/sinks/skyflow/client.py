@@ -59,7 +59,7 @@ class Client:
             .gzip(enable=True)
             .connect_timeout(timedelta(seconds=connect_timeout))
         )
-        is_encrypted = url.startswith("https:")
+        is_encrypted = url.lower().startswith("https:")
         self._client: HttpClient = (builder if is_encrypted else builder.no_proxy()).build()
         self._connect_timeout = connect_timeout
 
@@ -92,8 +92,9 @@ class Client:
             was_connecting = NO_CONNECTION in causes or (
                 is_timeout and timeout <= self._connect_timeout  # which of the two, nobody knows
             )
-            text = f"{error.message}: {causes[-1]}".encode()
-            return Answer(0, text, connected=not was_connecting)
+            is_late = is_timeout and not was_connecting  # the client would call it a connection's
+            reason = f"{'no answer in time' if is_late else error.message}: {causes[-1]}"
+            return Answer(0, reason.encode(), connected=not was_connecting)
 
     async def close(self) -> None:
         """Close the connections."""
