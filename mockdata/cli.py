@@ -135,12 +135,17 @@ class _Signals:
             _leave(BY_SIGNAL + self.first)
 
     @contextmanager
-    def cancelling(self) -> Iterator[None]:
-        """Have a signal cancel this task, which undoes what it has done, until it is complete."""
+    def cancelling(self, grace: float, *, quiet: bool) -> Iterator[None]:
+        """Have a signal cancel this task, which undoes what it has done, until it is complete.
+
+        ``grace`` is the seconds that its sink takes for that, at most; the user is told of them.
+        """
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
 
         def cancel() -> None:
-            self._patience = LAST_GRACE
+            self._patience = LAST_GRACE + grace
+            if grace and not quiet:
+                _say(f"stopping: requests in flight have {grace:g} s", FAILED)
             if task is not None:
                 task.cancel()
 
@@ -199,7 +204,8 @@ def _generate(options: Options, sink: AnySink, signals: _Signals) -> Report:
     async def run() -> None:
         status = sink.delivery if isinstance(sink, DeliverySink) else None
         progress = live_progress(status) if show else nullcontext()
-        with signals.cancelling(), progress as on_progress:
+        grace = float(getattr(sink, "grace", 0.0)) if status else 0.0
+        with signals.cancelling(grace, quiet=options.quiet), progress as on_progress:
             report = await generate(
                 options.counts,
                 sink=sink,

@@ -241,9 +241,38 @@ def test_wrong_use(wrong):
     assert wrong[0] in done.stderr.splitlines()[-1]
 
 
-def test_without_its_extra_it_says_what_to_install():
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(["--throttle", "0.1"], ["--drop-after", "1"], ["--refuse", "0.1"], ["--latency", "1"]),
+        *(["--slow-seconds", "1"], ["--retry-after", "0"], ["--retry-after-date"], ["--seed", "1"]),
+    ],
+)
+def test_fast_has_no_faults(fault):
+    done = subprocess.run(
+        [*EMULATOR, "--port", "0", "--fast", *fault],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"mockdata: {fault[0]}: --fast has no faults; leave one of the two out\n"
+
+
+def test_shares_are_not_more_than_one_in_all(vault):
+    wrong = ["--throttle", "0.5", "--slow", "0.4", "--partial", "0.2"]
+    done = subprocess.run(
+        [*EMULATOR, "--port", "0", *wrong], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "more than 1 in all" in done.stderr
+    assert done.stderr.count("\n") == 1
+    vault("--throttle", 0.1, "--unavailable", 0.7, "--partial", 0.2, "--refuse", 1)
+    vault("--fast", "--token-lasts", 5)
+
+
+@pytest.mark.parametrize("missing", ["uvicorn", "httptools", "msgspec"])
+def test_without_its_extra_it_says_what_to_install(missing):
     script = (
-        "import sys; sys.modules['uvicorn'] = None\n"
+        f"import sys; sys.modules['{missing}'] = None\n"
         "from mockdata.emulator.__main__ import main; sys.exit(main([]))"
     )
     done = subprocess.run(

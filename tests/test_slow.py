@@ -5,6 +5,7 @@ import psutil
 import pytest
 
 import mockdata
+from mockdata.sinks.skyflow import SkyflowSink
 from mockdata.vaults import Key, kernel
 
 from . import oracle
@@ -90,6 +91,17 @@ async def test_memory_does_not_grow_with_the_count():
         for count in (1_000_000, 1_000_000, 10_000_000)
     ]
     assert peaks[2] < peaks[1] * 1.1 + 5e6
+
+
+async def test_memory_does_not_grow_with_what_is_sent_to_a_vault(vault):
+    emulator = vault("--fast")
+    used = SkyflowSink(emulator.url, {"ssn": "v"}, token="sesame")
+    peaks = []
+    for count in (500_000, 500_000, 5_000_000):
+        report = await mockdata.generate({"ssn": count}, sink=used, **RUN)
+        assert report.delivery.sent == count
+        peaks.append(report.peak_memory)
+    assert peaks[2] < peaks[1] * 1.1 + 10e6
 
 
 async def test_memory_does_not_grow_behind_a_slow_callback():

@@ -30,14 +30,25 @@ SHARES: Final = {
     "refuse": "records (not requests) that carry an error each time",
 }
 
+WITHOUT_FAST: Final = ("latency", "slow-seconds", "retry-after", "retry-after-date", "seed")
+"""The further options that ``--fast`` has no use for."""
+
+ROUNDING: Final = 1e-9
+"""What shares may be more than 1 by in sum: 0.1 + 0.7 + 0.2 are, for one."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code."""
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if problem := _contradiction(given, parser):
+        print(f"mockdata: {problem}", file=sys.stderr)
+        return 2
     try:
         import httptools  # noqa: F401
         import uvicorn  # noqa: F401
 
+        import mockdata.emulator.app  # noqa: F401
         from mockdata.emulator.faults import Faults
     except ImportError:
         print(
@@ -116,6 +127,20 @@ def _parser() -> argparse.ArgumentParser:
                         help="that a bearer token is good for")  # fmt: skip
     parser.add_argument("--seed", type=_whole, default=0, metavar="N", help="of the faults")
     return parser
+
+
+def _contradiction(given: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
+    """Say in one line what cannot be had together; nothing if all can."""
+    if given.fast:
+        for name in [*SHARES, *WITHOUT_FAST]:
+            attribute = name.replace("-", "_")
+            if getattr(given, attribute) != parser.get_default(attribute):
+                return f"--{name}: --fast has no faults; leave one of the two out"
+    shares = [name for name in SHARES if name != "refuse"]  # which is one of records
+    if sum(getattr(given, name.replace("-", "_")) for name in shares) > 1 + ROUNDING:
+        named = ", ".join(f"--{name}" for name in shares)
+        return f"the shares of {named} are more than 1 in all; a request meets one at most"
+    return ""
 
 
 def _share(text: str) -> float:

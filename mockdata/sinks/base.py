@@ -66,7 +66,9 @@ class Sink(Protocol):
 class DeliverySink(Sink, Protocol):
     """A sink that delivers records to a service, and so has more to say than what it has taken.
 
-    A sink that has these two methods beside ``open`` is one.
+    A sink that has these two methods beside ``open`` is one. If it has an attribute ``grace`` as
+    well, the seconds that it takes to stop at most, the command gives it these before a second
+    signal ends the process.
     """
 
     def begin(self, vaults: Sequence[VaultPlan], /) -> None:

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
 from mockdata.sinks.skyflow.client import Answer
 
-__all__ = ["Refused", "Retries", "is_success", "refused_records", "told"]
+__all__ = ["Hide", "Refused", "Retries", "is_success", "refused_records", "told"]
 
 TOLD: Final = 500
 """Characters of an answer that an error repeats, at most."""
+
+SKYFLOW_ID: Final = re.compile(rb'"skyflow_id":\s*"[^"]')
+
+NO_VAULT: Final = (ValueError, TypeError, LookupError, RecursionError)
+"""What reading an answer raises that is not one of a vault."""
+
+FAILED: Final = 500
+"""The status of an error that gives none: it may pass another time."""
+
+NO_ID: Final = {"http_code": 422, "message": "neither an id nor an error"}
+"""What is taken for the error of a record that came back with nothing."""
+
+Hide = Callable[[str], str]
+"""Takes out of a text what nobody may see; it is given the whole text, before any is cut off."""
 
 
 class Refused(NamedTuple):
@@ -61,7 +76,7 @@ def _seconds(retry_after: str | None) -> float:
         pass
     try:
         return parsedate_to_datetime(retry_after).timestamp() - time.time()
-    except ValueError:
+    except (ValueError, OverflowError):  # a year may have any number of digits
         return 0.0
 
 
@@ -70,50 +85,60 @@ def is_success(answer: Answer) -> bool:
     return 200 <= answer.status < 300
 
 
-def refused_records(answer: Answer, records: int) -> list[Refused]:
+def refused_records(answer: Answer, records: int, hide: Hide) -> list[Refused]:
     """Return which records of a request were not taken."""
     if not is_success(answer):
-        return [Refused(range(records), answer.status, told(answer))]
-    if b'"error"' not in answer.text and answer.text.count(b'"skyflow_id"') == records:
+        return [Refused(range(records), answer.status, told(answer, hide))]
+    if b'"error"' not in answer.text and len(SKYFLOW_ID.findall(answer.text)) == records:
         return []  # as it almost always is: quotes within a JSON text would be escaped
     try:
         items = json.loads(answer.text)["records"]
         if len(items) == records:
-            return _refused_items(items, answer)
-    except (ValueError, TypeError, LookupError):
+            return _refused_items(items, answer, hide)
+    except NO_VAULT:
         pass
-    return [Refused(range(records), 422, f"not the answer of a vault: {told(answer)}")]
+    return [Refused(range(records), 422, f"not the answer of a vault: {told(answer, hide)}")]
 
 
-def _refused_items(items: Sequence[Any], answer: Answer) -> list[Refused]:
+def _refused_items(items: Sequence[Any], answer: Answer, hide: Hide) -> list[Refused]:
     groups: dict[tuple[int, str], list[int]] = defaultdict(list)
     for index, item in enumerate(items):
-        error = item.get("error") if isinstance(item, dict) else "no object"
-        if error:
-            groups[_status(error), _named(_message(error), answer)].append(index)
+        if (error := _error(item)) is not None:
+            text = _named(_message(error, hide), answer, hide)
+            groups[_status(error), text].append(index)
     return [Refused(indices, *reason) for reason, indices in groups.items()]
 
 
+def _error(item: object) -> object:
+    """Return the error of one record; None if it has an id instead."""
+    found = item if isinstance(item, dict) else {}
+    return found.get("error") or (None if found.get("skyflow_id") else NO_ID)
+
+
 def _status(error: object) -> int:
-    """Return the status of one record's error; one that gives none may pass another time."""
+    """Return the status of one record's error, as an error log may have it."""
     status = error.get("http_code") if isinstance(error, dict) else None
-    return status if isinstance(status, int) else 500
+    return status if type(status) is int and 100 <= status <= 599 else FAILED
 
 
-def _message(error: object) -> str:
+def _message(error: object, hide: Hide) -> str:
     message = error.get("message") if isinstance(error, dict) else error
-    return " ".join(str(message or error).split())[:TOLD]
+    return _shortened(str(message or error), hide)
 
 
-def told(answer: Answer) -> str:
+def _shortened(text: str, hide: Hide) -> str:
+    return " ".join(hide(text).split())[:TOLD]
+
+
+def told(answer: Answer, hide: Hide) -> str:
     """Say in one line what an answer says, with the name that the service gives the request."""
     text = answer.text.decode(errors="replace")
     try:
-        text = _message(json.loads(text)["error"])
-    except (ValueError, TypeError, LookupError):
-        text = " ".join(text.split())[:TOLD]
-    return _named(f"{answer.status} {text}".strip() if answer.status else text, answer)
+        text = _message(json.loads(text)["error"], hide)
+    except NO_VAULT:
+        text = _shortened(text, hide)
+    return _named(f"{answer.status} {text}".strip() if answer.status else text, answer, hide)
 
 
-def _named(text: str, answer: Answer) -> str:
-    return f"{text} (request {answer.request_id})" if answer.request_id else text
+def _named(text: str, answer: Answer, hide: Hide) -> str:
+    return f"{text} (request {_shortened(answer.request_id, hide)})" if answer.request_id else text

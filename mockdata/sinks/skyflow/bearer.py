@@ -6,11 +6,13 @@ import asyncio
 import getpass
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Final
+from contextlib import suppress
+from typing import Final, NoReturn
 
-from mockdata.errors import PlanError
+from mockdata.errors import DeliveryError, PlanError
 
 __all__ = ["VARIABLE", "Bearer", "TokenSource", "found_token"]
 
@@ -30,10 +32,38 @@ def found_token(given: TokenSource | None, in_file: str = "") -> TokenSource:
     """
     token = given or os.environ.get(VARIABLE) or in_file
     if not token and sys.stdin is not None and sys.stdin.isatty():
-        token = getpass.getpass("bearer token of the vault: ")
+        token = _typed()
     if not token:
         raise PlanError(VARIABLE, "the bearer token is missing: set this environment variable")
     return token if callable(token) else _checked(token)
+
+
+class _Signalled(BaseException):
+    """A signal came while the token was asked for."""
+
+
+def _typed() -> str:
+    """Ask for the token. A terminal gets its echo back before a signal does what it does."""
+    came = 0
+
+    def interrupt(number: int, _: object) -> NoReturn:
+        nonlocal came
+        came = number
+        raise _Signalled
+
+    earlier = {}
+    with suppress(ValueError):  # only a main thread hears signals
+        for number in (signal.SIGINT, signal.SIGTERM):
+            earlier[number] = signal.signal(number, interrupt)
+    try:
+        return getpass.getpass("bearer token of the vault: ")
+    except _Signalled:
+        return ""
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came)
 
 
 def _checked(token: object) -> str:
@@ -76,13 +106,17 @@ class Bearer:
             if not callable(self._source) or not self._was_accepted:
                 return False
             found = self._source()
-            self._token = _checked(await found if inspect.isawaitable(found) else found)
-            self._known = {self._token, refused} - {""}
+            token = await found if inspect.isawaitable(found) else found
+            try:
+                self._token = _checked(token)
+            except PlanError as error:  # it is too late for one
+                raise DeliveryError(0, str(error)) from None
+            self._known.add(self._token)
             self._was_accepted = not refused  # the first one may be an old one of the callable's
             return self._token != refused
 
     def hide(self, text: str) -> str:
-        """Return a text without the token, should it have it."""
-        for token in self._known:
+        """Return a text without the token, or an earlier one, should it have it."""
+        for token in sorted(self._known, key=len, reverse=True):  # one may be a part of another
             text = text.replace(token, HIDDEN)
         return text

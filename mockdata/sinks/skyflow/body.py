@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mockdata.batch import Batch
 from mockdata.sinks._rows import Rows
 from mockdata.vaults import Vault
 
 __all__ = ["Bodies", "Body"]
+
+
+TOKENS: Final = re.compile(rb',"tokens":\{"(?:[^"\\]|\\.)*":"[^"]*"\}')
+"""The tokens of a record, behind its fields; column names may have quotes in them, escaped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,10 @@ class Body:
         items["records"] = [items["records"][index] for index in indices]
         content = json.dumps(items, separators=(",", ":")).encode()
         return Body(self.number, len(items["records"]), content)
+
+    def without_tokens(self) -> bytes:
+        """Return the JSON without the tokens."""
+        return TOKENS.sub(b"", self.content)
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return the values and their tokens."""

@@ -24,7 +24,7 @@ NO_TOKEN = (401, 403)
 class Route:
     """All that a vault's requests share: where they go, how, and where is noted what comes of it.
 
-    ``pause`` is in seconds, before each request.
+    ``pause`` and ``answer_timeout`` are in seconds, before and of each request.
     """
 
     url: str
@@ -32,6 +32,8 @@ class Route:
     bearer: Bearer
     retries: Retries
     pause: float
+    answer_timeout: float
+    sends_tokens: bool
     tally: Tally
     errors: ErrorLog
 
@@ -84,13 +86,15 @@ class Deliveries:
         """Make the request, and again with what may pass, until it is known of every record."""
         retries, tried = self._route.retries, 0
         last = time.monotonic() + retries.total
-        wait = self._route.pause
+        wait, timeout = self._route.pause, self._route.answer_timeout
         while await self._rest(wait):
-            answer = await self._post(body)
+            answer = await self._post(body, timeout)
             tried += 1
             wait = retries.wait(tried, answer.retry_after)
-            is_last = tried == retries.tries or time.monotonic() + wait > last
-            refused = refused_records(answer, body.records)
+            left = last - time.monotonic() - wait
+            is_last = tried == retries.tries or left <= 0
+            timeout = min(timeout, left)
+            refused = refused_records(answer, body.records, self._route.bearer.hide)
             again = [] if is_last else [each for each in refused if each.may_pass]
             self._settle(body, answer, refused, again)
             if not again:
@@ -104,28 +108,30 @@ class Deliveries:
     ) -> None:
         """Count the records that are done with, and write down those that have failed for good."""
         tally = self._route.tally
-        if refused and not again and not (answer.status or tally.answered):
-            raise DeliveryError(0, f"{self._route.url} cannot be reached: {told(answer)}")
+        if refused and not again and not tally.connected:
+            problem = told(answer, self._route.bearer.hide)
+            raise DeliveryError(0, f"{self._route.url} cannot be reached: {problem}")
         tally.sent += body.records - sum(len(each.indices) for each in refused)
         for each in refused:
             if each not in again:
                 failed = body if len(each.indices) == body.records else body.only(each.indices)
-                self._route.errors.add(failed, each.status, self._route.bearer.hide(each.problem))
+                self._route.errors.add(failed, each.status, each.problem)
                 tally.failed += failed.records
 
-    async def _post(self, body: Body) -> Answer:
+    async def _post(self, body: Body, timeout: float) -> Answer:  # noqa: ASYNC109
         """Make one request, with a new token if its own is refused. Raises DeliveryError."""
         tally, bearer = self._route.tally, self._route.bearer
+        content = body.content if self._route.sends_tokens else body.without_tokens()
         while True:
             token = await bearer.token()
             began = time.perf_counter()
             tally.in_flight += 1
             try:
-                answer = await self._route.client.post(self._route.url, body.content, token)
+                answer = await self._route.client.post(self._route.url, content, token, timeout)
             finally:
                 tally.in_flight -= 1
+            tally.connected |= answer.connected
             if answer.status:
-                tally.answered = True
                 tally.latencies.add(time.perf_counter() - began)
             tally.throttled += answer.status == 429
             if is_success(answer):
@@ -133,8 +139,10 @@ class Deliveries:
             if answer.status not in NO_TOKEN:
                 return answer
             if answer.status != 401 or not await bearer.renew(token):
-                problem = f"{self._route.url} refuses the bearer token: {told(answer)}"
-                raise DeliveryError(answer.status, bearer.hide(problem))
+                problem = told(answer, bearer.hide)
+                raise DeliveryError(
+                    answer.status, f"{self._route.url} refuses the bearer token: {problem}"
+                )
 
     async def _rest(self, seconds: float) -> bool:
         """Wait, unless the run is stopped meanwhile; return whether to go on."""

@@ -6,22 +6,33 @@ import ipaddress
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from mockdata.errors import PlanError
 from mockdata.vaults import VAULTS
 
-__all__ = ["BYOT", "Config", "VaultTarget", "checked_targets", "checked_url", "read_config"]
-
-T = TypeVar("T", int, float, str)
+__all__ = [
+    "Config",
+    "VaultTarget",
+    "checked_byot",
+    "checked_count",
+    "checked_seconds",
+    "checked_targets",
+    "checked_timeout",
+    "checked_upsert",
+    "checked_url",
+    "read_config",
+]
 
 BYOT: Final = ("ENABLE", "ENABLE_STRICT", "DISABLE")
 """Bring your own token: whether the vault takes the tokens that are sent with the values."""
 
 VISIBLE: Final = re.compile("[!-~]+")
+
+MOST_SECONDS: Final = 1_000_000
 
 NONE: Final[Mapping[str, Any]] = {}
 
@@ -81,6 +92,41 @@ def _is_here(host: str) -> bool:
         return host == "localhost"
 
 
+def checked_count(name: str, given: object) -> int:
+    """Return a whole number from 1 on. Raises PlanError for anything else."""
+    if type(given) is not int or given < 1:
+        raise PlanError(name, f"{given!r} is not a whole number from 1 on")
+    return given
+
+
+def checked_seconds(name: str, given: object) -> float:
+    """Return a time in seconds, which may be none. Raises PlanError for anything else."""
+    if type(given) not in (int, float) or not 0 <= given <= MOST_SECONDS:  # type: ignore[operator]
+        raise PlanError(name, f"{given!r} is not a number from 0 to {MOST_SECONDS:,}")
+    return given  # type: ignore[return-value]
+
+
+def checked_timeout(name: str, given: object) -> float:
+    """Return a time in seconds that is more than none. Raises PlanError for anything else."""
+    if not checked_seconds(name, given):
+        raise PlanError(name, "it has to be more than 0 seconds")
+    return given  # type: ignore[return-value]
+
+
+def checked_byot(name: str, given: object) -> str:
+    """Return one of the ways to bring tokens. Raises PlanError for anything else."""
+    if given not in BYOT:
+        raise PlanError(name, f"{given!r} is not one of " + ", ".join(BYOT))
+    return str(given)
+
+
+def checked_upsert(name: str, given: object) -> bool | str:
+    """Return a column, or whether it is the vault's own. Raises PlanError for anything else."""
+    if given is not None and not isinstance(given, bool | str):
+        raise PlanError(name, f"{given!r} is not a column, true or false")
+    return given or False
+
+
 def checked_targets(vaults: Mapping[str, str | VaultTarget]) -> dict[str, VaultTarget]:
     """Return the target of each vault, by the vault's name. Raises PlanError for a bad one."""
     targets: dict[str, VaultTarget] = {}
@@ -122,16 +168,11 @@ def read_config(path: str | os.PathLike[str]) -> Config:
             raise PlanError(vault.name, f"{name!r} is given twice")
         column = vault.text("column") or name.lower()
         targets[name] = VaultTarget(vault.text("id", required=True), column, name)
-    options: dict[str, Any] = {"upsert": performance.upsert()}
-    for key, argument in (("batch_size", "batch_size"), ("max_concurrency", "concurrency")):
-        if number := performance.number(key):
-            options[argument] = int(number)
-    options["pause"] = performance.number("base_delay_ms") / 1000
     return Config(
         checked_url(skyflow.text("vault_url", required=True)),
         checked_targets(targets),
         skyflow.text("bearer_token"),
-        options,
+        performance.options(),
     )
 
 
@@ -167,14 +208,35 @@ class _Section:
             raise PlanError(f"{self.name}.{key}", "missing")
         return found
 
-    def number(self, key: str) -> float:
-        found = self._content.get(key) or 0
-        if isinstance(found, bool) or not isinstance(found, int | float) or not found >= 0:
-            raise PlanError(f"{self.name}.{key}", f"{found!r} is not a number from 0 on")
-        return found
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of the sink that the section has."""
+        options = {
+            argument: checked(f"{self.name}.{key}", given)
+            for key, (argument, checked) in OPTIONS.items()
+            if (given := self._content.get(key)) is not None
+            and (given or checked is not checked_count)  # the loader takes 0 for its default
+        }
+        if "pause" in options:
+            options["pause"] /= 1000
+        return options
 
-    def upsert(self) -> bool | str:
-        found = self._content.get("upsert") or False
-        if not isinstance(found, bool | str):
-            raise PlanError(f"{self.name}.upsert", f"{found!r} is not a column, true or false")
-        return found
+
+def _checked_folder(name: str, given: object) -> str:
+    if not isinstance(given, str):
+        raise PlanError(name, f"{given!r} is not the path of a folder")
+    return given
+
+
+OPTIONS: Final[Mapping[str, tuple[str, Callable[[str, object], Any]]]] = {
+    "batch_size": ("batch_size", checked_count),
+    "max_concurrency": ("concurrency", checked_count),
+    "base_delay_ms": ("pause", checked_seconds),
+    "upsert": ("upsert", checked_upsert),
+    "byot": ("byot", checked_byot),
+    "tries": ("tries", checked_count),
+    "retry_seconds": ("retry_seconds", checked_seconds),
+    "connect_timeout": ("connect_timeout", checked_timeout),
+    "answer_timeout": ("answer_timeout", checked_timeout),
+    "log_folder": ("log_folder", _checked_folder),
+}
+"""Keys of the section ``performance``, and the arguments that they are, with what checks them."""

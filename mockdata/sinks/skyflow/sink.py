@@ -19,9 +19,13 @@ from mockdata.sinks.skyflow.client import Client
 from mockdata.sinks.skyflow.delivery import Deliveries, Route
 from mockdata.sinks.skyflow.errorlog import ErrorLog
 from mockdata.sinks.skyflow.settings import (
-    BYOT,
     VaultTarget,
+    checked_byot,
+    checked_count,
+    checked_seconds,
     checked_targets,
+    checked_timeout,
+    checked_upsert,
     checked_url,
     read_config,
 )
@@ -41,21 +45,23 @@ class SkyflowSink:
             or what is typed at the terminal.
         batch_size: Records of a request.
         concurrency: Requests of a vault at a time.
-        byot: ENABLE; ENABLE_STRICT, which wants a token for every field; or DISABLE.
+        byot: ENABLE; ENABLE_STRICT, which wants a token for every field; or DISABLE, which takes
+            none: only the values are sent.
         upsert: The column by which records are updated that are there already; True for the column
             that is sent.
         pause: Seconds before each request.
         tries: How often a request is made, at most.
-        retry_seconds: How long it is tried, at most.
+        retry_seconds: How long it is tried, at most; the first try is given ``answer_timeout``.
         backoff: Seconds that the first wait between two tries takes at most; it doubles, up to 30.
-        connect_timeout: Seconds to wait for a connection.
-        answer_timeout: Seconds to wait for an answer.
+        connect_timeout: Seconds to wait for a connection; no more than half of ``answer_timeout``
+            is.
+        answer_timeout: Seconds to wait for an answer, the connecting included.
         grace: Seconds that requests in flight are given when the run ends early.
         log_folder: Where error logs are written.
 
     Raises PlanError for bad arguments, and in a run DeliveryError if the vault cannot be reached,
-    is not trusted or refuses the token, and OSError if an error log cannot be written. Other
-    failures end no run: ``Report.delivery`` counts them.
+    is not trusted or refuses the token, or the callable returns none, and OSError if an error log
+    cannot be written. Other failures end no run: ``Report.delivery`` counts them.
 
     """
 
@@ -74,30 +80,35 @@ class SkyflowSink:
         retry_seconds: float = 120.0,
         backoff: float = 1.0,
         connect_timeout: float = 10.0,
-        answer_timeout: float = 120.0,
+        answer_timeout: float = 30.0,
         grace: float = 2.0,
         log_folder: str | os.PathLike[str] = ".",
     ) -> None:
-        for name, number, least in (
-            ("batch_size", batch_size, 1),
-            ("concurrency", concurrency, 1),
-            ("tries", tries, 1),
-            ("pause", pause, 0),
-            ("retry_seconds", retry_seconds, 0),
-            ("backoff", backoff, 0),
-            ("grace", grace, 0),
+        for name, count in (
+            ("batch_size", batch_size),
+            ("concurrency", concurrency),
+            ("tries", tries),
         ):
-            if isinstance(number, bool) or not isinstance(number, int | float) or number < least:
-                raise PlanError(name, f"{number!r} is not a number from {least} on")
-        if byot not in BYOT:
-            raise PlanError("byot", f"{byot!r} is not one of " + ", ".join(BYOT))
+            checked_count(name, count)
+        for name, seconds in (
+            ("pause", pause),
+            ("retry_seconds", retry_seconds),
+            ("backoff", backoff),
+            ("grace", grace),
+        ):
+            checked_seconds(name, seconds)
+        checked_timeout("connect_timeout", connect_timeout)
+        checked_timeout("answer_timeout", answer_timeout)
         self._url = checked_url(vault_url)
         self._targets = checked_targets(vaults)
         self._batch_size, self._concurrency = batch_size, concurrency
-        self._byot, self._upsert = byot, upsert
-        self._pause, self._grace = pause, grace
+        self._byot = checked_byot("byot", byot)
+        self._upsert = checked_upsert("upsert", upsert)
+        self._pause, self.grace = pause, grace
         self._retries = Retries(tries, retry_seconds, backoff)
-        self._timeouts = connect_timeout, answer_timeout
+        # so that an answer that is late is told from a connection that is
+        self._connect_timeout = min(connect_timeout, answer_timeout / 2)
+        self._answer_timeout = answer_timeout
         self._log_folder = os.fspath(log_folder)
         self._source = found_token(token)
         self._tally = Tally()
@@ -111,20 +122,30 @@ class SkyflowSink:
         token: TokenSource | None = None,
         **options: Any,
     ) -> Self:
-        """Return the sink that the loader's settings file describes; the options go before it.
+        """Sends records to Skyflow vaults, as the loader's settings file says.
 
-        Raises OSError, and PlanError for a file that is not one of the loader's.
-        """
+        The options go before what the file says. Raises OSError, and PlanError for a file that is
+        not one of the loader's.
+        """  # noqa: D401, the list of sinks shows the first line
         config = read_config(path)
         token = found_token(token, config.bearer_token)
         return cls(config.vault_url, config.vaults, token=token, **(config.options | options))
 
     def begin(self, vaults: Sequence[VaultPlan]) -> None:
-        """Begin a run. Raises PlanError if a vault of it has no id."""
+        """Begin a run.
+
+        Raises PlanError if a vault of it has no id, or if no error log could be written.
+        """
         for vault in vaults:
             if vault.name not in self._targets:
                 known = " ".join(f"{name}=COUNT" for name in self._targets)
                 raise PlanError("vaults", f"{vault.name!r} has no vault id; say {known}")
+        if not os.path.isdir(self._log_folder) or not os.access(
+            self._log_folder, os.W_OK | os.X_OK
+        ):
+            raise PlanError(
+                "log_folder", f"{self._log_folder!r} is no folder that can be written to"
+            )
         self._tally = Tally((vault.name, vault.records) for vault in vaults)
 
     def delivery(self) -> Delivery:
@@ -138,7 +159,8 @@ class SkyflowSink:
         tally = self._tally
         tally.asked.setdefault(vault.name, vault.records)
         if not self._opened:
-            self._client, self._bearer = Client(*self._timeouts), Bearer(self._source)
+            self._client = Client(self._url, self._connect_timeout)
+            self._bearer = Bearer(self._source)
         self._opened += 1
         errors = ErrorLog(self._log_folder, target)
         route = Route(
@@ -147,6 +169,8 @@ class SkyflowSink:
             self._bearer,
             self._retries,
             self._pause,
+            self._answer_timeout,
+            self._byot != "DISABLE",
             tally,
             errors,
         )
@@ -167,7 +191,7 @@ class SkyflowSink:
         try:
             yield write
         finally:
-            await deliveries.stop(self._grace)
+            await deliveries.stop(self.grace)
             self._opened -= 1
             if not self._opened:
                 await self._client.close()

@@ -49,7 +49,7 @@ class Tally:
     def __init__(self, asked: Iterable[tuple[str, int]] = ()) -> None:
         self.asked = dict(asked)
         self.sent = self.failed = self.in_flight = self.retries = self.throttled = 0
-        self.answered = False
+        self.connected = False
         self.latencies = Latencies()
         self.error_logs: dict[str, str] = {}
 
