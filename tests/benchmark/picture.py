@@ -25,9 +25,9 @@ def draw(results: dict, target: Path) -> None:
     by_count.set(title="whole command, by count", xlabel="records", ylabel="records/s")
 
     medians = results["medians"]
-    workers = [medians["dropping sink, one worker"], medians["dropping sink"]]
+    workers = [medians["files, one worker"], medians["files"]]
     by_workers.bar(["1", "2"], workers, color=OURS, width=0.5)
-    by_workers.set(title="rendering, by workers", xlabel="workers", ylabel="million records/s")
+    by_workers.set(title="into files, by workers", xlabel="workers", ylabel="million records/s")
 
     rates = {"mockdata": medians["command to CSV"], "the Go program": results["go"]}
     rates |= {name: rate for name, rate in results["peers"].items() if "GB" not in name}

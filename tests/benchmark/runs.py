@@ -27,6 +27,11 @@ import mockdata
 print(mockdata.generate_sync({counts}, sink=lambda batch: None, workers={workers}).records_per_second)
 """
 
+FILES = """
+import mockdata
+print(mockdata.generate_sync({counts}, sink="{folder}", workers={workers}).records_per_second)
+"""
+
 STREAM = """
 import asyncio, time, mockdata
 
@@ -83,6 +88,14 @@ def to_csv(folder: Path, *arguments: str, each: int = EACH) -> float:
     return 4 * each / seconds([*COMMAND, str(each), *arguments], folder) / MILLION
 
 
+def into_files(folder: Path, workers: int) -> float:
+    """Return million records/s into files by the report of the run: without Python's start."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    os.sync()
+    return printed(FILES, folder=folder, counts=EACH, workers=workers)
+
+
 def ceiling(folder: Path) -> float:
     """Return how many million records/s two processes could write if rendering took no time."""
     script = CEILING.format(size=BYTES, folder=folder)
@@ -127,7 +140,8 @@ def peak_pss(folder: Path, each: int) -> float:
 ROWS: dict[str, Callable[[Path], float]] = {
     "command to CSV": to_csv,
     "write ceiling": ceiling,
-    "command to CSV, one worker": lambda folder: to_csv(folder, "-w", "1"),
+    "files": lambda folder: into_files(folder, 2),
+    "files, one worker": lambda folder: into_files(folder, 1),
     "dropping sink": lambda _: printed(DROP, counts=2 * EACH, workers=None),
     "dropping sink, one worker": lambda _: printed(DROP, counts=2 * EACH, workers=1),
     "stream, bytes": lambda _: printed(
