@@ -86,7 +86,9 @@ class WorkerPool(Pool):
             await off_the_loop(self._own.kill)
 
     def _processes(self) -> list[int]:
-        return [process.pid for process in self._own.processes if process.pid]
+        with suppress(ValueError):  # they are being stopped at this moment, in another thread
+            return [process.pid for process in self._own.processes if process.pid]
+        return []
 
 
 class _Workers(ProcessPoolExecutor):
