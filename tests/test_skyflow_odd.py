@@ -270,10 +270,11 @@ FAILED = Body(1, 1, b'{"records":[{"fields":{"ssn":"v"},"tokens":{"ssn":"t"}}]}'
 TARGET = VaultTarget("v", "ssn", "SSN")
 
 
-def test_an_error_log_needs_no_links(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise PermissionError(1, "Operation not permitted")
+def refuse(*_):
+    raise PermissionError(1, "Operation not permitted")
 
+
+def test_an_error_log_needs_no_links(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "link", refuse)
     log = ErrorLog(str(tmp_path), TARGET)
     log.add(FAILED, 400, "bad")
@@ -282,9 +283,6 @@ def test_an_error_log_needs_no_links(tmp_path, monkeypatch):
 
 
 def test_an_error_log_without_a_name_leaves_nothing(tmp_path, monkeypatch):
-    def refuse(*_):
-        raise PermissionError(1, "Operation not permitted")
-
     monkeypatch.setattr(os, "replace", refuse)
     log = ErrorLog(str(tmp_path), TARGET)
     log.add(FAILED, 400, "bad")

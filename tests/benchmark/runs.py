@@ -116,6 +116,15 @@ def small(folder: Path) -> float:
     return command / seconds([sys.executable, "-c", "import numpy"])
 
 
+def _has_ended(run: subprocess.Popen) -> bool:
+    """Wait for a process, but only a little; return whether it has ended."""
+    try:
+        run.wait(0.02)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
 def peak_pss(folder: Path, each: int) -> float:
     """Return the most memory that all processes of a run held together, in MB, seen from outside."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -124,7 +133,7 @@ def peak_pss(folder: Path, each: int) -> float:
     peak = 0
     with subprocess.Popen([*COMMAND, str(each)], cwd=folder, stdin=subprocess.DEVNULL) as run:
         root = psutil.Process(run.pid)
-        while run.poll() is None:
+        while not _has_ended(run):
             held = 0
             for process in [root, *root.children(recursive=True)]:
                 try:
@@ -132,7 +141,6 @@ def peak_pss(folder: Path, each: int) -> float:
                 except psutil.Error:
                     continue
             peak = max(peak, held)
-            time.sleep(0.02)
     shutil.rmtree(folder)
     return peak / MILLION
 
