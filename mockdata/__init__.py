@@ -15,11 +15,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mockdata.batch import Batch, Record
     from mockdata.errors import DeliveryError, MockDataError, PlanError, WorkerError
-    from mockdata.pipeline import BatchStream, generate, generate_sync, stream
-    from mockdata.plan import VaultPlan
-    from mockdata.report import Delivery, Progress, Report, VaultReport
+    from mockdata.pipeline.plan import VaultPlan
+    from mockdata.pipeline.report import Delivery, Progress, Report, VaultReport
+    from mockdata.pipeline.run import BatchStream, generate, generate_sync, stream
+    from mockdata.render.batch import Batch, Record
     from mockdata.sinks import Files, Sink, Writer
     from mockdata.sinks.csv import CsvSink
     from mockdata.sinks.skyflow import SkyflowSink
@@ -52,11 +52,11 @@ __all__ = [
 __version__ = "1.0.0"
 
 _HOMES = {
-    "batch": ("Batch", "Record"),
     "errors": ("DeliveryError", "MockDataError", "PlanError", "WorkerError"),
-    "pipeline": ("BatchStream", "generate", "generate_sync", "stream"),
-    "plan": ("VaultPlan",),
-    "report": ("Delivery", "Progress", "Report", "VaultReport"),
+    "pipeline.plan": ("VaultPlan",),
+    "pipeline.report": ("Delivery", "Progress", "Report", "VaultReport"),
+    "pipeline.run": ("BatchStream", "generate", "generate_sync", "stream"),
+    "render.batch": ("Batch", "Record"),
     "sinks": ("Files", "Sink", "Writer"),
     "sinks.csv": ("CsvSink",),
     "sinks.skyflow": ("SkyflowSink",),

@@ -13,7 +13,7 @@ def main() -> int:
     """Run the command. A signal that comes while it is imported ends the process at once."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: os._exit(128 + number))
-    from mockdata import cli
+    from mockdata.command import cli
 
     return cli.main()
 

@@ -16,7 +16,7 @@ import pytest
 import uvloop
 from hypothesis import settings
 
-from mockdata import pool
+from mockdata.workers import pool
 
 RUN = {"seed": 1, "timestamp": 1_700_000_000}
 

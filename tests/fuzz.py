@@ -12,7 +12,7 @@ except ImportError:
     atheris = None
 
 with atheris.instrument_imports(include=["mockdata"]) if atheris else nullcontext():
-    from mockdata.arguments import parse
+    from mockdata.command.arguments import parse
 
     from .test_fuzz import argument_lists, refusal
 

@@ -3,10 +3,10 @@
 import pytest
 
 import mockdata
-from mockdata import pool
-from mockdata.batch import Batch, Record
-from mockdata.slabs import Slabs
+from mockdata.render.batch import Batch, Record
 from mockdata.testing import ListSink
+from mockdata.workers import pool
+from mockdata.workers.slabs import Slabs
 
 
 def test_a_batch_says_the_same_in_every_form():

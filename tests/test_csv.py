@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 import mockdata
-from mockdata.plan import Plan
+from mockdata.pipeline.plan import Plan
 from mockdata.sinks import csv
 from mockdata.sinks.csv import CsvSink
 
@@ -52,7 +52,7 @@ async def test_a_failed_run_leaves_earlier_files_as_they_were(
     either, earlier, monkeypatch, failing
 ):
     folder, unchanged = earlier
-    monkeypatch.setattr(f"mockdata.producers.{failing}", full)
+    monkeypatch.setattr(f"mockdata.pipeline.producers.{failing}", full)
     with pytest.raises(OSError) as caught:
         await mockdata.generate(30_000, sink=folder)
     assert caught.value.errno == errno.ENOSPC

@@ -16,7 +16,7 @@ async def test_short_writes_are_continued(monkeypatch, tmp_path):
     await mockdata.generate(10_001, sink=tmp_path / "whole", **RUN)
     real = os.write
     short = SimpleNamespace(**vars(os) | {"write": lambda file, some: real(file, some[:4097])})
-    monkeypatch.setattr("mockdata.render.os", short)
+    monkeypatch.setattr("mockdata.render.task.os", short)
     await mockdata.generate(10_001, sink=tmp_path / "short", **RUN)
     assert kept(tmp_path / "short") == kept(tmp_path / "whole")
 
@@ -62,7 +62,7 @@ def test_no_room_for_slabs(tmp_path):
 
 NO_SEMAPHORES = """
 import multiprocessing.synchronize, os, sys
-from mockdata import cli
+from mockdata.command import cli
 
 def full(*arguments, **options):
     raise OSError(28, os.strerror(28))
@@ -164,8 +164,8 @@ def test_too_few_files(tmp_path, sink):
 
 AS_ANOTHER_USER = """
 import os, resource, sys
-import mockdata, mockdata.display, mockdata.sinks.stdout, uvloop
-from mockdata import cli
+import mockdata, mockdata.command.display, mockdata.sinks.stdout, uvloop
+from mockdata.command import cli
 
 mockdata.generate_sync({"id": 300_000}, sink=lambda batch: None, workers=1)
 mockdata.generate_sync(1, sink=lambda batch: None)

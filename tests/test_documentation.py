@@ -15,7 +15,7 @@ import pytest
 
 import mockdata
 import mockdata.testing
-from mockdata.arguments import help_text
+from mockdata.command.arguments import help_text
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"

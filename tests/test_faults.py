@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 import mockdata
-from mockdata import pool, workers
-from mockdata.render import render
+from mockdata.render.task import render
 from mockdata.testing import ListSink, StallingSink
+from mockdata.workers import pool, processes
 
 from .conftest import RUN, children, kept
 
@@ -51,7 +51,7 @@ def render_and_die_once(key, start, stop, *where):
 
 
 async def test_workers_that_die_of_every_range_once(monkeypatch, tmp_path, sound):
-    monkeypatch.setattr("mockdata.producers.render", render_and_die_once)
+    monkeypatch.setattr("mockdata.pipeline.producers.render", render_and_die_once)
     for number in (1, 2):
         marks = tmp_path / f"marks{number}"
         marks.mkdir()
@@ -80,7 +80,7 @@ def render_or_die(key, start, stop, *where):
 @pytest.mark.parametrize("workers", [2, 4])
 async def test_the_range_that_workers_die_of_is_named(monkeypatch, earlier, sink, workers):
     folder, unchanged = earlier
-    monkeypatch.setattr("mockdata.producers.render", render_or_die)
+    monkeypatch.setattr("mockdata.pipeline.producers.render", render_or_die)
     with pytest.raises(mockdata.WorkerError) as caught:
         await mockdata.generate(
             COUNTS, sink=folder if sink == "files" else lambda _: None, workers=workers
@@ -124,7 +124,7 @@ async def test_all_workers_killed_while_they_write_files(tmp_path, sound):
 async def test_files_that_another_thread_closes_while_a_pool_is_made(pooled, monkeypatch, sound):
     files = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]
 
-    def then_close(look=workers._open_files):
+    def then_close(look=processes._open_files):
         found = look()
         while files:
             os.close(files.pop())  # so that the pool's own have their numbers
@@ -133,8 +133,8 @@ async def test_files_that_another_thread_closes_while_a_pool_is_made(pooled, mon
     async def fail(*_):
         raise AssertionError("the workers have lost their pipes")
 
-    monkeypatch.setattr(workers, "_open_files", then_close)
-    monkeypatch.setattr(workers.WorkerPool, "replace", fail)
+    monkeypatch.setattr(processes, "_open_files", then_close)
+    monkeypatch.setattr(processes.WorkerPool, "replace", fail)
     sink = ListSink()
     with anyio.fail_after(60):
         await mockdata.generate(COUNTS, sink=sink, workers=2, **RUN)

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import mockdata
-from mockdata import cli
-from mockdata.arguments import parse
+from mockdata.command import cli
+from mockdata.command.arguments import parse
 from mockdata.vaults import VAULTS
 
 MANY = settings(

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import mockdata
-from mockdata import producers
+from mockdata.pipeline import producers
 from mockdata.sinks.stdout import StdoutSink
 from mockdata.testing import ListSink
 
@@ -74,7 +74,7 @@ async def test_any_size_of_task_and_batch(monkeypatch, size, batch, tmp_path):
     monkeypatch.setattr(producers, "FILE_TASK", size)
     monkeypatch.setattr(producers, "SLAB_TASK", size)
     monkeypatch.setattr(producers, "BATCH", batch)
-    monkeypatch.setattr("mockdata.render.BATCH", batch)
+    monkeypatch.setattr("mockdata.render.task.BATCH", batch)
     counts = {"name": 3_000, "ssn": 3_000}
     sink = ListSink()
     await mockdata.generate(counts, sink=sink, **RUN)

@@ -389,7 +389,7 @@ def die(*_):
 
 
 async def test_workers_that_always_die_are_reported_after_some_tries(pooled, monkeypatch):
-    monkeypatch.setattr("mockdata.producers.render", die)
+    monkeypatch.setattr("mockdata.pipeline.producers.render", die)
     with pytest.raises(mockdata.WorkerError) as caught:
         await mockdata.generate({"dob": 100_000}, sink=print, workers=2)
     assert caught.value.vault == "dob"

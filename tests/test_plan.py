@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mockdata
-from mockdata.plan import MAX_COUNT, Plan
+from mockdata.pipeline.plan import MAX_COUNT, Plan
 from mockdata.sinks import as_sink
 from mockdata.vaults import VAULTS
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mockdata import plugins
+from mockdata.command import plugins
 
 ROOT = Path(__file__).parents[1]
 
@@ -215,7 +215,7 @@ def test_a_wrong_argument_of_ours_is_one_line(command, words, named):
 @pytest.mark.parametrize("sink", ["csv", "stdout"])
 def test_a_sink_of_ours_is_found_without_a_search(sink, tmp_path):
     code = (
-        "import sys; from mockdata.cli import main; "
+        "import sys; from mockdata.command.cli import main; "
         f"code = main(['id=1', '-q', '-s', {sink!r}]); "
         "sys.exit(code or 'importlib.metadata' in sys.modules)"
     )

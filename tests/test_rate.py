@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mockdata
-from mockdata.rate import BURST, TokenBucket
+from mockdata.pipeline.rate import BURST, TokenBucket
 from mockdata.testing import ListSink
 
 RUN = {"seed": 1, "timestamp": 1_700_000_000}

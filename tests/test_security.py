@@ -7,7 +7,7 @@ import sysconfig
 import pytest
 
 import mockdata
-from mockdata import cli
+from mockdata.command import cli
 from mockdata.vaults import VAULTS
 
 from . import oracle
@@ -120,7 +120,7 @@ def watch(event, arguments):
                 print("outside", event, path, file=sys.stderr)
 
 sys.addaudithook(watch)
-from mockdata import cli
+from mockdata.command import cli
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -49,24 +49,24 @@ sys.exit(main())
 """
 
 UNTIL_THE_FILES_ARE_RENAMED = [
-    "import mockdata.cli",
+    "import mockdata.command.cli",
     "import asyncio",
     "import numpy",
-    "mockdata.cli.parse",
-    "mockdata.cli.load_sink",
-    "mockdata.cli._loop_factory",
-    "mockdata.pipeline.generate",
-    "mockdata.pipeline.open_pool",
+    "mockdata.command.cli.parse",
+    "mockdata.command.cli.load_sink",
+    "mockdata.command.cli._loop_factory",
+    "mockdata.pipeline.run.generate",
+    "mockdata.pipeline.run.open_pool",
     "mockdata.sinks.csv.create_locked",
     "os.fork",
-    "mockdata.pool:Pool.start",
-    "mockdata.pool._done",
-    "mockdata.report:Meter.add",
+    "mockdata.workers.pool:Pool.start",
+    "mockdata.workers.pool._done",
+    "mockdata.pipeline.report:Meter.add",
 ]
 FROM_THEN_ON = [
     "mockdata.sinks.csv.put_in_place",
-    "mockdata.workers:WorkerPool.close",
-    "mockdata.cli._tell",
+    "mockdata.workers.processes:WorkerPool.close",
+    "mockdata.command.cli._tell",
 ]
 
 
@@ -113,7 +113,7 @@ def test_a_signal_while_the_files_are_renamed_comes_too_late(struck, earlier, wh
 
 SLOW_RENAMING = """
 import os, signal, sys, threading
-from mockdata import cli
+from mockdata.command import cli
 from mockdata.sinks import csv
 
 rename = csv._Run._rename
@@ -141,7 +141,9 @@ def test_a_second_signal_while_the_files_are_renamed(earlier, tmp_path, number):
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_to_all_processes_as_a_terminal_sends_it(struck, earlier, number):
     _, unchanged = earlier
-    assert struck("mockdata.report:Meter.add", number, "60k", "-q", to_all=1) == 128 + number
+    assert (
+        struck("mockdata.pipeline.report:Meter.add", number, "60k", "-q", to_all=1) == 128 + number
+    )
     assert unchanged()
 
 
@@ -180,5 +182,5 @@ def test_a_second_signal_where_a_callback_blocks(tmp_path, number):
 @pytest.mark.parametrize("number", SIGNALS)
 def test_many_signals_at_once_are_one(struck, earlier, number):
     _, unchanged = earlier
-    assert struck("mockdata.pool._done", number, "60k", "-q", times=5) == 128 + number
+    assert struck("mockdata.workers.pool._done", number, "60k", "-q", times=5) == 128 + number
     assert unchanged()

@@ -16,7 +16,7 @@ from contextlib import closing
 import pytest
 
 import mockdata
-from mockdata.plugins import list_sinks
+from mockdata.command.plugins import list_sinks
 from mockdata.sinks.skyflow import SkyflowSink, VaultTarget
 from mockdata.sinks.skyflow.answers import Retries
 from mockdata.sinks.skyflow.bearer import Bearer

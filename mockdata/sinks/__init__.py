@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 from typing import cast
 
-from mockdata.batch import Batch
 from mockdata.errors import PlanError
+from mockdata.render.batch import Batch
 from mockdata.sinks.base import DeliverySink, Files, Sink, Writer
 
 __all__ = ["AnySink", "DeliverySink", "Files", "Sink", "Writer", "as_sink"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mockdata.batch import Batch
+from mockdata.render.batch import Batch
 from mockdata.vaults import BATCH, Vault
 from mockdata.vaults._ascii import Lines, items_anywhere
 

@@ -7,9 +7,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from mockdata.batch import Batch
-from mockdata.plan import VaultPlan
-from mockdata.report import Delivery
+from mockdata.pipeline.plan import VaultPlan
+from mockdata.pipeline.report import Delivery
+from mockdata.render.batch import Batch
 
 __all__ = ["DeliverySink", "Files", "Sink", "Writer"]
 

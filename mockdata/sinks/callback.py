@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from mockdata.batch import Batch
-from mockdata.plan import VaultPlan
+from mockdata.pipeline.plan import VaultPlan
+from mockdata.render.batch import Batch
 from mockdata.sinks.base import Writer
 
 __all__ = ["CallbackSink"]

@@ -11,8 +11,7 @@ from typing import BinaryIO, Final
 
 import anyio
 
-from mockdata.limits import naming
-from mockdata.plan import VaultPlan
+from mockdata.pipeline.plan import VaultPlan
 from mockdata.sinks._files import (
     TEMPORARY,
     FolderLock,
@@ -21,7 +20,8 @@ from mockdata.sinks._files import (
     remove_leftovers,
 )
 from mockdata.sinks.base import Files
-from mockdata.tasks import off_the_loop
+from mockdata.workers.limits import naming
+from mockdata.workers.tasks import off_the_loop
 
 __all__ = ["CsvSink"]
 

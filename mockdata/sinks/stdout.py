@@ -12,13 +12,13 @@ from typing import Final, Literal
 
 import anyio
 
-from mockdata.batch import Batch
 from mockdata.errors import PlanError
-from mockdata.limits import naming
-from mockdata.plan import VaultPlan
+from mockdata.pipeline.plan import VaultPlan
+from mockdata.render.batch import Batch
 from mockdata.sinks._rows import Rows
 from mockdata.sinks.base import Writer
-from mockdata.tasks import Tasks, in_thread, open_tasks
+from mockdata.workers.limits import naming
+from mockdata.workers.tasks import Tasks, in_thread, open_tasks
 
 __all__ = ["FORMATS", "StdoutSink"]
 

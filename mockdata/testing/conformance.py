@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from mockdata.batch import Batch, Record
-from mockdata.pipeline import generate
-from mockdata.plan import VaultPlan
-from mockdata.report import Progress
+from mockdata.pipeline.plan import VaultPlan
+from mockdata.pipeline.report import Progress
+from mockdata.pipeline.run import generate
+from mockdata.render.batch import Batch, Record
 from mockdata.sinks import AnySink, Files, Sink, Writer, as_sink
 from mockdata.testing.doubles import ListSink
 

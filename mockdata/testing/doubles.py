@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from mockdata.batch import Batch, Record
-from mockdata.plan import VaultPlan
+from mockdata.pipeline.plan import VaultPlan
+from mockdata.render.batch import Batch, Record
 from mockdata.sinks.base import Writer
 
 __all__ = ["FailingSink", "ListSink", "StallingSink"]

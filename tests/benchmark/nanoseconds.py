@@ -9,16 +9,16 @@ import time
 
 import numpy as np
 
-from mockdata.render import Place, render
+from mockdata.render.task import Place, render
 from mockdata.vaults import BATCH, VAULTS, Key, kernel
 
 ROUNDS = 300
 
 IMPORTS = ("pass", "import asyncio", "import numpy", "import asyncio, anyio.to_thread, anyio.streams.memory",
-           "import asyncio, uvloop", "import mockdata.pipeline")  # fmt: skip
+           "import asyncio, uvloop", "import mockdata.pipeline.run")  # fmt: skip
 
 SWITCH = """
-import sys, mockdata, mockdata.pool as pool
+import sys, mockdata, mockdata.workers.pool as pool
 pool.SMALL = int(sys.argv[1])
 mockdata.generate_sync(int(sys.argv[2]))
 """

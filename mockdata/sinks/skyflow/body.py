@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mockdata.batch import Batch
+from mockdata.render.batch import Batch
 from mockdata.sinks._rows import Rows
 from mockdata.vaults import Vault
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
-from mockdata.batch import Batch
 from mockdata.errors import PlanError
-from mockdata.plan import VaultPlan
-from mockdata.report import Delivery
+from mockdata.pipeline.plan import VaultPlan
+from mockdata.pipeline.report import Delivery
+from mockdata.render.batch import Batch
 from mockdata.sinks.base import Writer
 from mockdata.sinks.skyflow.answers import Retries
 from mockdata.sinks.skyflow.bearer import Bearer, TokenSource, found_token

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import Final
 
-from mockdata.report import Delivery
+from mockdata.pipeline.report import Delivery
 
 __all__ = ["Latencies", "Tally"]
 

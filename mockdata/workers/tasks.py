@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
-from mockdata.limits import NO_THREAD, naming
+from mockdata.workers.limits import NO_THREAD, naming
 
 __all__ = ["Tasks", "end_task", "in_task", "in_thread", "off_the_loop", "open_tasks"]
 

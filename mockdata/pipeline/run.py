@@ -18,16 +18,16 @@ from typing import Any, ParamSpec, Self, TypeVar
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from mockdata.batch import Batch
 from mockdata.errors import PlanError
-from mockdata.plan import Counts, Plan, VaultPlan, checked_workers
-from mockdata.pool import Records, open_pool
-from mockdata.producers import Item, Run, produce_batches, produce_files
-from mockdata.rate import TokenBucket
-from mockdata.report import Meter, Progress, Report
+from mockdata.pipeline.plan import Counts, Plan, VaultPlan, checked_workers
+from mockdata.pipeline.producers import Item, Run, produce_batches, produce_files
+from mockdata.pipeline.rate import TokenBucket
+from mockdata.pipeline.report import Meter, Progress, Report
+from mockdata.render.batch import Batch
 from mockdata.sinks import AnySink, DeliverySink, Files, Sink, Writer, as_sink
-from mockdata.slabs import Slabs
-from mockdata.tasks import end_task, in_task, open_tasks
+from mockdata.workers.pool import Records, open_pool
+from mockdata.workers.slabs import Slabs
+from mockdata.workers.tasks import end_task, in_task, open_tasks
 
 __all__ = ["BatchStream", "generate", "generate_sync", "stream"]
 

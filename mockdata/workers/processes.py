@@ -26,9 +26,9 @@ from typing import Any, ClassVar, Final, ParamSpec, TypeVar
 
 import anyio
 
-from mockdata.limits import check_files, check_threads, naming
-from mockdata.pool import Pool
-from mockdata.tasks import off_the_loop
+from mockdata.workers.limits import check_files, check_threads, naming
+from mockdata.workers.pool import Pool
+from mockdata.workers.tasks import off_the_loop
 
 __all__ = ["WorkerPool", "may_have_children"]
 

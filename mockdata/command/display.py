@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TextIO
 
-from mockdata.report import Delivery, Progress, Report
+from mockdata.pipeline.report import Delivery, Progress, Report
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

@@ -13,14 +13,14 @@ from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from mockdata.arguments import Options, help_text, load_sink, parse
+from mockdata.command.arguments import Options, help_text, load_sink, parse
 from mockdata.errors import DeliveryError, MockDataError, PlanError, one_line
-from mockdata.limits import check_files, naming
+from mockdata.workers.limits import check_files, naming
 
 if TYPE_CHECKING:
     from traceback import FrameSummary
 
-    from mockdata.report import Report
+    from mockdata.pipeline.report import Report
     from mockdata.sinks import AnySink
 
 __all__ = ["main"]
@@ -34,7 +34,7 @@ BY_SIGNAL: Final = 128
 SIGPIPE: Final = 13
 STDOUT: Final = "standard output"
 OUR_SINKS: Final = ("csv", "stdout")
-PACKAGE: Final = os.path.dirname(__file__)
+PACKAGE: Final = os.path.dirname(os.path.dirname(__file__))
 LOOP_FILES: Final = 16
 """Files that an event loop may open; one that finds fewer ends the process without a word."""
 
@@ -191,8 +191,8 @@ def _nobody_reads() -> bool:
 
 def _generate(options: Options, sink: AnySink, signals: _Signals) -> Report:
     """Run the library on an event loop of the command's own; a signal cancels it."""
-    from mockdata.display import live_progress, on_terminal
-    from mockdata.pipeline import generate
+    from mockdata.command.display import live_progress, on_terminal
+    from mockdata.pipeline.run import generate
     from mockdata.sinks import DeliverySink
 
     gc.enable()
@@ -257,7 +257,7 @@ def _tell(options: Options, report: Report) -> None:
         elif sys.stdout is not None:
             print(text, flush=True)
     elif not options.quiet:
-        from mockdata.display import summary
+        from mockdata.command.display import summary
 
         folder = options.output if options.sink == "csv" else None
         _say(summary(report, folder), DONE, who="")

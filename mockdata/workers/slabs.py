@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 
-from mockdata.limits import naming
+from mockdata.workers.limits import naming
 
 __all__ = ["Slab", "Slabs"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from mockdata.plan import Plan
+from mockdata.pipeline.plan import Plan
 
 __all__ = ["Delivery", "Meter", "Progress", "Report", "VaultReport"]
 

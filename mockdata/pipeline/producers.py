@@ -14,15 +14,15 @@ from typing import Final, TypeVar
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
-from mockdata.batch import Batch, Receipt
-from mockdata.plan import VaultPlan
-from mockdata.pool import Pool, Task
-from mockdata.rate import TokenBucket
-from mockdata.render import Place, measure, render
-from mockdata.report import Meter
+from mockdata.pipeline.plan import VaultPlan
+from mockdata.pipeline.rate import TokenBucket
+from mockdata.pipeline.report import Meter
+from mockdata.render.batch import Batch, Receipt
+from mockdata.render.task import Place, measure, render
 from mockdata.sinks import Files
-from mockdata.slabs import Slabs
 from mockdata.vaults import BATCH
+from mockdata.workers.pool import Pool, Task
+from mockdata.workers.slabs import Slabs
 
 __all__ = ["Item", "Run", "produce_batches", "produce_files"]
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, ParamSpec, TypeVar
 import anyio
 
 from mockdata.errors import WorkerError
-from mockdata.memory import PeakMemory
+from mockdata.workers.memory import PeakMemory
 
 __all__ = ["Pool", "Records", "Task", "open_pool"]
 
@@ -44,7 +44,7 @@ async def open_pool(records: int, workers: int, executor: Executor | None) -> As
     elif records <= SMALL:
         pool = Pool(_Here(), 1)
     else:
-        from mockdata.workers import WorkerPool, may_have_children
+        from mockdata.workers.processes import WorkerPool, may_have_children
 
         pool = WorkerPool(workers) if may_have_children() else Pool(_Here(), 1)
     try:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from mockdata import __version__
+from mockdata.command.plugins import find_sink, list_sinks
 from mockdata.errors import PlanError, one_line
-from mockdata.plan import MAX_COUNT, Plan, checked_workers
-from mockdata.plugins import find_sink, list_sinks
+from mockdata.pipeline.plan import MAX_COUNT, Plan, checked_workers
 from mockdata.sinks import AnySink
 from mockdata.vaults import VAULTS
 

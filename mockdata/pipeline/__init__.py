@@ -1,0 +1,1 @@
+"""How a run goes: what is asked for, checked; producers, streams and consumers; the report."""

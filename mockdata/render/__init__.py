@@ -1,0 +1,1 @@
+"""How bytes are made: what a worker does with a range of indices."""

@@ -1,0 +1,1 @@
+"""Where it is computed: processes, threads, memory, and what the system may refuse."""
