@@ -1,4 +1,4 @@
-"""What a run makes: counts, seed, timestamp, part and rate, checked, and cut into index ranges."""
+"""What a run makes: counts, seed, timestamp, start and part, checked, and made index ranges."""
 
 from __future__ import annotations
 
@@ -7,119 +7,77 @@ import operator
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Final, SupportsFloat, SupportsIndex
 
 from mockdata.errors import PlanError
-from mockdata.vaults import VAULTS, Key, Vault
+from mockdata.sinks.base import Run, VaultRun
+from mockdata.vaults import VAULTS, Key
 
-__all__ = ["MAX_COUNT", "Counts", "Plan", "VaultPlan", "checked_workers"]
+__all__ = ["MAX_COUNT", "Counts", "checked_rate", "checked_workers", "plan_run"]
 
 MAX_COUNT: Final = 2**40
 """Records of a vault, at most."""
 
 MAX_WORKERS: Final = 1024
+MOST_BY_DEFAULT: Final = 8
 
 SEED_BITS: Final = 64
 
 Counts = SupportsIndex | Mapping[str, SupportsIndex]
-"""Records of every vault, or of some: vault name to records."""
+"""A number for every vault, or for some: vault name to number."""
 
 
-@dataclass(frozen=True, slots=True)
-class VaultPlan:
-    """One vault's share of a run: the half-open range ``start`` to ``stop`` of its indices."""
+def plan_run(
+    counts: Counts,
+    *,
+    seed: int | None = None,
+    timestamp: int | None = None,
+    start: Counts = 0,
+    part: tuple[int, int] = (1, 1),
+) -> Run:
+    """Check what is asked for and return the run; see ``mockdata.generate`` for the arguments.
 
-    vault: Vault
-    key: Key
-    start: int
-    stop: int
-    run: object = field(default=None, repr=False)
-    """The same object for all vaults of one run, and another one for another run's."""
-
-    @property
-    def name(self) -> str:
-        """The vault's name: name, id, dob or ssn."""
-        return self.vault.name
-
-    @property
-    def records(self) -> int:
-        """How many records that is."""
-        return self.stop - self.start
-
-    def ranges(self, size: int) -> Iterator[tuple[int, int]]:
-        """Cut the range into ranges of ``size`` records; the last one may have fewer."""
-        for start in range(self.start, self.stop, size):
-            yield start, min(start + size, self.stop)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A run, checked. ``vaults`` has those that are asked for, in the order of the contract."""
-
-    seed: int
-    timestamp: int
-    vaults: tuple[VaultPlan, ...]
-    rate: float | None
-    """Records a second, of all vaults together, or None for as many as can be had."""
-
-    @property
-    def records(self) -> int:
-        """Records of all vaults together."""
-        return sum(vault.records for vault in self.vaults)
-
-    @classmethod
-    def of(
-        cls,
-        counts: Counts,
-        seed: int | None = None,
-        timestamp: int | None = None,
-        part: tuple[int, int] = (1, 1),
-        *,
-        rate: float | None = None,
-    ) -> Plan:
-        """Check what was asked for; see ``mockdata.generate`` for the arguments.
-
-        Raises PlanError, which names the argument and says what is allowed.
-        """
-        records = _records(counts)
-        if seed is None:
-            seed = int.from_bytes(os.urandom(SEED_BITS // 8), sys.byteorder)
-        seed = _whole("seed", seed, 0, 2**SEED_BITS - 1)
-        if timestamp is None:
-            timestamp = int(time.time())
-        timestamp = _timestamp(timestamp)
-        number, parts = _part(part)
-        run = object()
-        return cls(
-            seed,
-            timestamp,
-            tuple(
-                VaultPlan(
-                    vault,
-                    Key(vault.name, seed, timestamp),
-                    (number - 1) * records[vault.name] // parts,
-                    number * records[vault.name] // parts,
-                    run,
-                )
-                for vault in VAULTS.values()
-                if vault.name in records
-            ),
-            _rate(rate),
+    Raises PlanError, which names the argument and says what is allowed.
+    """
+    records = _records(counts)
+    starts = _starts(start, records)
+    if seed is None:
+        seed = int.from_bytes(os.urandom(SEED_BITS // 8), sys.byteorder)
+    seed = _whole("seed", seed, 0, 2**SEED_BITS - 1)
+    timestamp = _timestamp(int(time.time()) if timestamp is None else timestamp)
+    number, parts = _part(part)
+    vaults = [
+        VaultRun(
+            vault,
+            Key(name, seed, timestamp),
+            starts[name] + (number - 1) * records[name] // parts,
+            starts[name] + number * records[name] // parts,
         )
+        for name, vault in VAULTS.items()
+        if name in records
+    ]
+    return Run(seed, timestamp, tuple(vaults))
 
 
 def checked_workers(workers: int | None) -> int:
     """Return a number of processes: by default the CPUs that this one may use, at most 8."""
     if workers is not None:
         return _whole("workers", workers, 1, MAX_WORKERS)
+    return min(MOST_BY_DEFAULT, _cpus())
+
+
+def _cpus() -> int:
+    """Return how many CPUs this process may use; ``PYTHON_CPU_COUNT`` counts from Python 3.13."""
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
-        return min(8, len(os.sched_getaffinity(0)))
-    return min(8, os.cpu_count() or 1)
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
-def _rate(rate: SupportsFloat | None) -> float | None:
+def checked_rate(rate: SupportsFloat | None) -> float | None:
+    """Return a number of records a second; None for as many as can be had."""
     if rate is None:
         return None
     try:
@@ -141,6 +99,19 @@ def _records(counts: Counts) -> dict[str, int]:
         if name not in VAULTS:
             raise PlanError("counts", f"no vault {name!r}; there are " + ", ".join(VAULTS))
     return {name: _whole(f"counts[{name!r}]", n, 1, MAX_COUNT) for name, n in counts.items()}
+
+
+def _starts(start: Counts, records: Mapping[str, int]) -> dict[str, int]:
+    """Return the first index of each vault that is asked for. All indices are below 2**40."""
+    if not isinstance(start, Mapping):
+        start = dict.fromkeys(records, start)
+    for name in start:
+        if name not in records:
+            raise PlanError("start", f"{name!r} is not one of the run's vaults: {', '.join(records)}")
+    return {
+        name: _whole(f"start[{name!r}]", start.get(name, 0), 0, MAX_COUNT - count)
+        for name, count in records.items()
+    }
 
 
 def _timestamp(value: object) -> int:
