@@ -10,8 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockdata.vaults import VAULTS, Key, kernel
-from mockdata.vaults.census import TABLES
-from mockdata.vaults.census.build import buckets, build, shares
 
 from . import oracle
 
@@ -104,50 +102,6 @@ def test_social_security_numbers_keep_the_rules_and_cover_them():
     assert areas == {f"{n:03}" for n in range(1, 900) if n != 666}
     assert groups == {f"{n:02}" for n in range(1, 100)}
     assert serials == {f"{n:04}" for n in range(1, 10_000)}
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_the_built_tables_give_each_name_its_share(table):
-    _, counts = oracle.names(table)
-    total = sum(counts)
-    for share, count in zip(oracle.exact_shares(table), counts, strict=True):
-        assert abs(share - count * 2**32 / total) < 1
-
-
-def test_the_tables_in_the_package_are_those_of_the_source(tmp_path):
-    build(oracle.CENSUS, tmp_path)
-    built = sorted(tmp_path.iterdir())
-    assert [file.name for file in built] == sorted(f.name for f in oracle.TABLES.glob("*.npy"))
-    for file in built:
-        assert file.read_bytes() == (oracle.TABLES / file.name).read_bytes()
-
-
-@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=60))
-def test_any_counts_make_an_exact_sampler(counts):
-    bits = 6
-    weights = shares(counts)
-    assert sum(weights) == 2**32
-    given_out = [0] * 2**bits
-    for bucket in buckets(weights, bits):
-        threshold, own, alias = bucket >> 32 + bits, bucket >> 16 & 0xFFFF, bucket & 0xFFFF
-        given_out[own] += threshold
-        given_out[alias] += (1 << 32 - bits) - threshold
-    assert given_out == weights + [0] * (2**bits - len(weights))
-
-
-def test_the_commonest_names_are_as_common_as_in_the_census():
-    values, _ = rendered(Key("name", 1, 1_700_000_000), 0, 500_000)
-    firsts = Counter(value.split()[0] for value in values)
-    lasts = Counter(value.split()[1] for value in values)
-    assert firsts["MICHAEL"] / 500_000 == pytest.approx(0.01358, abs=0.0007)
-    assert lasts["SMITH"] / 500_000 == pytest.approx(0.01201, abs=0.0007)
-
-
-def test_names_never_begin_like_a_formula():
-    for table in TABLES:
-        assert all(
-            name.isascii() and name.isalpha() and name.isupper() for name in oracle.names(table)[0]
-        )
 
 
 def test_kernels_allocate_nothing_for_a_block():
