@@ -67,6 +67,31 @@ def test_a_draw_that_is_equal_to_where_a_bucket_s_own_name_ends_gives_the_other_
 
 
 @pytest.mark.parametrize("table", TABLES)
+def test_the_oracle_and_the_kernel_agree_at_the_edges_of_every_bucket(table):
+    capacity = DRAWS >> TABLES[table]
+    starts = np.arange(0, DRAWS, capacity, dtype=np.uint64)
+    ends = np.array([end for end, _, _ in oracle.buckets(table)], np.uint64)
+    draws = np.concatenate(
+        (starts, np.maximum(ends, 1) - 1, ends, starts + np.uint64(capacity - 1))
+    )
+    drawn = Census(table, *np.empty((2, len(draws)), np.uint64)).draw(draws << np.uint64(32))
+    names, _ = oracle.names(table)
+    assert [names[row] for row in drawn] == [oracle.drawn_name(table, d) for d in draws.tolist()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", TABLES)
+def test_all_draws_there_are(table):
+    block, names = 2**16, len(oracle.names(table)[0])
+    census = Census(table, *np.empty((2, block), np.uint64))
+    words = np.arange(block, dtype=np.uint64) << np.uint64(32)
+    found = np.zeros(names, np.int64)
+    for top in range(DRAWS // block):
+        found += np.bincount(census.draw(words + np.uint64(top << 48)), minlength=names)
+    assert found.tolist() == drawn_shares(table, 0)
+
+
+@pytest.mark.parametrize("table", TABLES)
 def test_no_bucket_names_a_row_that_is_not_there(table):
     rows = {row for _, own, alias in oracle.buckets(table) for row in (own, alias)}
     assert rows == set(range(len(oracle.names(table)[0])))

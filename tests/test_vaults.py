@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from collections import Counter
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -38,10 +38,10 @@ def test_a_kernel_renders_what_the_oracle_does(vault, seed, timestamp, start, co
 
 
 @pytest.mark.parametrize("vault", VAULTS)
-@pytest.mark.parametrize("block", [1, 7, 999, 9_999, 10_000])
+@pytest.mark.parametrize("block", [1, 7, 999, 9_999])
 def test_the_size_of_a_block_changes_nothing(vault, block):
     key = Key(vault, 5, 1_700_000_000)
-    assert rendered(key, 0, 2_000, block) == rendered(key, 0, 2_000)
+    assert rendered(key, 0, 10_100, block) == rendered(key, 0, 10_100)
 
 
 @given(st.integers(0, 2**16 - 1), st.integers(0, 2**16 - 1))
@@ -58,9 +58,11 @@ def test_the_permutation_has_an_inverse(stream, index):
 
 
 @given(STREAMS, st.integers(0, 2**40 - 1))
-def test_a_suffix_tells_its_index_to_whom_knows_the_key(stream, index):
-    key = oracle.key(*stream)
-    assert oracle.index_of(oracle.suffix(oracle.permute(index, *key)), *key) == index
+def test_a_suffix_gives_its_index_to_those_who_know_the_key(stream, index):
+    seed, vault, kind = stream
+    texts = rendered(Key(vault, seed, 1_700_000_000), index, index + 1, block=1)
+    (text,) = texts[kind == "token"]
+    assert oracle.index_of(text[-16:], *oracle.key(*stream)) == index
 
 
 FORMS = {
@@ -83,12 +85,11 @@ def test_records_have_the_form_of_the_contract(vault):
 
 def test_dates_are_every_day_of_the_range_and_no_other():
     values, _ = rendered(Key("dob", 1, 1_700_000_000), 0, 600_000)
-    days = Counter(value[:10] for value in values)
+    days = {value[:10] for value in values}
     first, last = datetime.date(1940, 1, 1), datetime.date(2010, 12, 31)
     expected = {str(first + datetime.timedelta(k)) for k in range((last - first).days + 1)}
-    assert set(days) == expected
+    assert days == expected
     assert "1940-02-29" in days
-    assert "1900-02-29" not in days
 
 
 def test_ids_are_every_number_of_the_range_and_no_other():
@@ -104,8 +105,16 @@ def test_social_security_numbers_keep_the_rules_and_cover_them():
     assert serials == {f"{n:04}" for n in range(1, 10_000)}
 
 
-def test_kernels_allocate_nothing_for_a_block():
-    made = kernel(Key("ssn", 1, 1_700_000_000))
-    first, _ = made.render(0, 10_000)
-    second, _ = made.render(10_000, 20_000)
-    assert np.frombuffer(first, np.uint8).ctypes.data == np.frombuffer(second, np.uint8).ctypes.data
+@pytest.mark.parametrize("vault", VAULTS)
+def test_kernels_allocate_nothing_for_a_block(vault):
+    made = kernel(Key(vault, 1, 1_700_000_000))
+    made.render(0, 10_000)
+    own = 8 * np.getbufsize() if vault == "name" else 0  # where numpy itself converts a block
+    tracemalloc.start()
+    try:
+        made.render(10_000, 20_000)
+        made.measure(10_000, 20_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < own + 8_000
