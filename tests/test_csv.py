@@ -75,106 +75,10 @@ async def test_a_cancelled_run_leaves_earlier_files_as_they_were(either, earlier
     assert unchanged()
 
 
-async def test_one_vaults_trouble_keeps_every_vault_from_being_renamed(earlier):
-    folder, _ = earlier
-    (folder / "ssn_tokens.csv").unlink()
-    (folder / "ssn_tokens.csv").mkdir()
-    with pytest.raises(IsADirectoryError) as caught:
-        await mockdata.generate(100, sink=folder)
-    assert caught.value.filename == str(folder / "ssn_tokens.csv")
-    assert (folder / "id_data.csv").read_text().startswith("earlier")
-    assert {file.name for file in folder.iterdir()} == FILES
-
-
-@pytest.fixture(params=["exchange", "link", "rename"])
-def way_of_renaming(request, monkeypatch):
-    """All ways in which a file takes the place of an earlier one."""
-    if request.param != "exchange":
-        monkeypatch.setattr("mockdata.sinks._files._exchanged", lambda *_: False)
-    if request.param == "rename":
-
-        def no_links(path, *_, **__):
-            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
-
-        monkeypatch.setattr(os, "link", no_links)
-
-
-async def test_trouble_in_renaming_puts_back_what_was_renamed_of_every_vault(
-    earlier, way_of_renaming
-):
-    folder, _ = earlier
-    before = {file: file.read_bytes() for file in folder.iterdir()}
-    in_the_way = folder / "ssn_tokens.csv"
-
-    def get_in_the_way(progress):
-        if progress.vault == "ssn" and progress.records:
-            in_the_way.unlink()
-            in_the_way.mkdir()
-
-    with pytest.raises(IsADirectoryError) as caught:
-        await mockdata.generate(100, sink=folder, on_progress=get_in_the_way)
-    assert caught.value.filename == str(in_the_way)
-    in_the_way.rmdir()
-    del before[in_the_way]
-    assert {file: file.read_bytes() for file in folder.iterdir()} == before
-
-
-async def test_a_vault_that_is_left_with_an_error_has_all_of_them_put_back(
-    earlier, way_of_renaming
-):
-    folder, unchanged = earlier
-    sink = CsvSink(folder)
-    one, other = Plan.of({"id": 5, "ssn": 5}).vaults
-    with pytest.raises(ValueError, match="too late"):
-        async with sink.open(one):
-            async with sink.open(other):
-                pass
-            assert not unchanged()
-            raise ValueError("too late")
-    assert unchanged()
-
-
 async def test_runs_that_share_a_sink_do_not_mix(tmp_path):
     sink = CsvSink(tmp_path)
     await asyncio.gather(*(mockdata.generate({v: 500}, sink=sink) for v in ("id", "ssn", "dob")))
     assert len(list(tmp_path.iterdir())) == 6
-
-
-async def test_a_cancellation_that_comes_when_files_are_renamed_is_the_next_awaits(
-    earlier, monkeypatch
-):
-    folder, _ = earlier
-    reports, rename, loop = [], csv._Run._rename, asyncio.get_running_loop()
-
-    def cancel_too(self):
-        rename(self)
-        loop.call_soon_threadsafe(run.cancel)
-
-    async def generate():
-        reports.append(await mockdata.generate(500, sink=folder))
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(csv._Run, "_rename", cancel_too)
-    run = asyncio.ensure_future(generate())
-    with pytest.raises(asyncio.CancelledError):
-        await run
-    assert reports[0].records == 2000
-    assert not any(file.read_bytes().startswith(b"earlier") for file in folder.iterdir())
-    assert len(list(folder.iterdir())) == 8
-
-
-async def test_data_and_tokens_are_renamed_together_or_not_at_all(earlier, way_of_renaming):
-    folder, unchanged = earlier
-    vault = Plan.of({"ssn": 5}).vaults[0]
-    for existed in (True, False):
-        if not existed:
-            (folder / "ssn_data.csv").unlink()
-        with pytest.raises(FileNotFoundError):
-            async with CsvSink(folder).open(vault) as files:
-                os.unlink(files.tokens)
-        assert unchanged() == existed
-    assert not (folder / "ssn_data.csv").exists()
-    assert len(list(folder.iterdir())) == 7
 
 
 @pytest.mark.parametrize("folder", ["missing/data", "file/data", "file"])
@@ -261,49 +165,6 @@ async def test_what_a_killed_run_leaves_is_removed_by_the_next_and_nothing_else(
     await alive.wait()
     await killed.communicate()
     await alive.communicate()
-
-
-async def test_a_run_renames_nothing_while_another_one_does(earlier, monkeypatch):
-    folder, _ = earlier
-    rename, at_it, go_on = csv._Run._rename, threading.Event(), threading.Event()
-
-    def rename_slowly(self):
-        monkeypatch.setattr(csv._Run, "_rename", rename)
-        at_it.set()
-        go_on.wait()
-        rename(self)
-
-    monkeypatch.setattr(csv._Run, "_rename", rename_slowly)
-    one = asyncio.ensure_future(mockdata.generate(10, sink=folder))
-    await asyncio.to_thread(at_it.wait)
-    monkeypatch.setattr(csv, "LOCK_WAIT", 0.1)
-    with pytest.raises(OSError, match="another run is renaming") as caught:
-        await mockdata.generate({"id": 5}, sink=folder)
-    assert caught.value.filename == str(folder)
-    assert {f.name for f in folder.iterdir() if "tmp" not in f.name} == FILES | {".mockdata-lock"}
-    go_on.set()
-    await one
-    assert {f.name for f in folder.iterdir()} == FILES
-
-
-async def test_a_run_that_begins_while_files_are_renamed_takes_none_for_left_over(
-    earlier, way_of_renaming, monkeypatch
-):
-    folder, unchanged = earlier
-    rename = csv._Run._rename
-
-    def rename_and_fail(self):
-        monkeypatch.setattr(csv._Run, "_rename", rename)
-        rename(self)
-        with pytest.raises(OSError, match="another run"):
-            mockdata.generate_sync({"id": 5}, sink=folder)
-        raise OSError(errno.EIO, os.strerror(errno.EIO), "x")
-
-    monkeypatch.setattr(csv._Run, "_rename", rename_and_fail)
-    monkeypatch.setattr(csv, "LOCK_WAIT", 0.1)
-    with pytest.raises(OSError, match="Input/output"):
-        await mockdata.generate(10, sink=folder)
-    assert unchanged()
 
 
 async def test_a_folder_that_somebody_has_locked(tmp_path):
