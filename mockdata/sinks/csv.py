@@ -113,7 +113,8 @@ def _as_given(folder: str, given: str) -> Iterator[None]:
             if error.filename == folder:
                 error.filename = given
             elif place == folder:
-                error.filename, error.filename2 = os.path.join(given, name), None
+                error.filename = os.path.join(given, name)
+                del error.filename2  # the other name of a file that was renamed
         raise
 
 
