@@ -15,7 +15,6 @@ import pytest
 
 import mockdata
 from mockdata.sinks.stdout import StdoutSink
-from mockdata.testing import ListSink
 from mockdata.vaults import VAULTS
 
 from .conftest import RUN, isolated, may_mount, shell
@@ -34,58 +33,49 @@ class Out(io.TextIOWrapper):
         return self.raw_bytes.getvalue().decode().splitlines()
 
 
-@pytest.fixture
-def out(monkeypatch):
-    """Standard output of the test."""
-    made = Out()
-    monkeypatch.setattr(sys, "stdout", made)
-    return made
+async def rows_of(counts=COUNTS, sink=None, **options):
+    """Return the rows of a run, as they come to standard output."""
+    with contextlib.redirect_stdout(Out()) as out:
+        await mockdata.generate(counts, sink=sink or StdoutSink(), **RUN, **options)
+    return out.rows()
 
 
 async def expected(counts=COUNTS):
     """Return the rows of a run, without a header."""
-    sink = ListSink()
-    await mockdata.generate(counts, sink=sink, **RUN)
-    return [
-        f"{vault},{record.value},{record.token}"
-        for vault in VAULTS
-        if vault in counts
-        for record in sink.records(vault)
-    ]
+    rows = {vault: [] for vault in VAULTS}
+    async with mockdata.stream(counts, **RUN) as batches:
+        async for batch in batches:
+            rows[batch.vault] += [f"{batch.vault},{value},{token}" for value, token in batch]
+    return [row for vault in VAULTS for row in rows[vault]]
 
 
-async def test_vault_after_vault(either, out):
-    await mockdata.generate(COUNTS, sink=StdoutSink(), **RUN)
-    assert out.rows() == ["vault,value,token", *await expected()]
+async def test_vault_after_vault(either):
+    assert await rows_of() == ["vault,value,token", *await expected()]
 
 
-async def test_json_lines(either, out):
-    await mockdata.generate(COUNTS, sink=StdoutSink("jsonl"), **RUN)
-    rows = [tuple(json.loads(row).values()) for row in out.rows()]
-    assert rows == [tuple(row.split(",")) for row in await expected()]
+async def test_json_lines(either):
+    rows = await rows_of(sink=StdoutSink("jsonl"))
+    assert [",".join(json.loads(row).values()) for row in rows] == await expected()
+    assert list(json.loads(rows[0])) == ["vault", "value", "token"]
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl"])
-async def test_parts_without_headers_are_the_whole_one_after_the_other(out, monkeypatch, format):
-    for k in (1, 2, 3, 4):
-        sink = StdoutSink(format, header=False)
-        await mockdata.generate({"id": 2, "ssn": 900}, sink=sink, part=(k, 4), **RUN)
-    parts = out.rows()
-    monkeypatch.setattr(sys, "stdout", whole := Out())
-    await mockdata.generate({"id": 2, "ssn": 900}, sink=StdoutSink(format), **RUN)
-    assert sorted(parts) == sorted(whole.rows()[format == "csv" :])
-    assert len(parts) == 902
+async def test_parts_without_headers_are_the_whole_one_after_the_other(format):
+    sink = StdoutSink(format, header=False)
+    parts = [await rows_of({"ssn": 902}, sink, part=(k, 4)) for k in (1, 2, 3, 4)]
+    whole = await rows_of({"ssn": 902}, StdoutSink(format))
+    assert [row for part in parts for row in part] == whole[format == "csv" :]
 
 
-async def test_a_part_with_no_records_is_a_header(out):
-    await mockdata.generate({"id": 1, "ssn": 1}, part=(1, 2), sink=StdoutSink(), **RUN)
-    assert out.rows() == ["vault,value,token"]
+async def test_a_part_with_no_records_is_a_header():
+    assert await rows_of({"id": 1, "ssn": 1}, part=(1, 2)) == ["vault,value,token"]
 
 
-async def test_runs_that_share_a_sink(out):
+async def test_runs_that_share_a_sink():
     sink = StdoutSink(header=False)
     counts = [{"id": 25_000, "ssn": 2}, {"name": 30_000}]
-    await asyncio.gather(*(mockdata.generate(count, sink=sink, **RUN) for count in counts))
+    with contextlib.redirect_stdout(Out()) as out:
+        await asyncio.gather(*(mockdata.generate(count, sink=sink, **RUN) for count in counts))
     rows = out.rows()
     assert [row for row in rows if not row.startswith("name")] == await expected(counts[0])
     assert [row for row in rows if row.startswith("name")] == await expected(counts[1])
@@ -179,15 +169,13 @@ async def test_standard_output_that_is_closed(monkeypatch, closed):
     assert (caught.value.errno, caught.value.filename) == (errno.EBADF, "standard output")
 
 
-async def test_a_run_keeps_to_the_output_that_it_began_with(out, monkeypatch):
+async def test_a_run_keeps_to_the_output_that_it_began_with(monkeypatch):
     def look(progress):
         if progress.records:
-            sys.stdout = other
+            monkeypatch.setattr(sys, "stdout", other)
 
     other = Out()
-    monkeypatch.setattr(sys, "stdout", out)
-    await mockdata.generate(COUNTS, sink=StdoutSink(), on_progress=look, **RUN)
-    assert len(out.rows()) == 20_006
+    assert len(await rows_of(on_progress=look)) == 20_006
     assert other.rows() == []
 
 
