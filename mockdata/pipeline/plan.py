@@ -114,7 +114,7 @@ def nearest(name: object, known: Iterable[str]) -> str:
 
 
 def shown(value: object) -> str:
-    """Return how a wrong value is shown in a message: its repr, in one line, and not all of a long one."""
+    """Return how a message shows a wrong value: its repr, in one line, and cut if it is long."""
     try:
         text = one_line(repr(value))
     except Exception:  # a number of thousands of digits has none
@@ -129,7 +129,8 @@ def _starts(start: Counts, records: Mapping[str, int]) -> dict[str, int]:
         start = dict.fromkeys(records, first)
     for name in start:
         if name not in records:
-            raise PlanError("start", f"{shown(name)} is not in this run, which has {', '.join(records)}")
+            problem = f"{shown(name)} is not in this run, which has {', '.join(records)}"
+            raise PlanError("start", problem)
     return {name: _start(name, start.get(name, 0), count) for name, count in records.items()}
 
 
