@@ -30,7 +30,8 @@ def read_counts(words: Sequence[str]) -> int | dict[str, int]:
     named = [word for word in words if "=" in word]
     if not named:
         if len(words) > 1:
-            raise PlanError("count", f"{shown(words[1])} is one too many; give COUNT or VAULT=COUNT ...")
+            problem = f"{shown(words[1])} is one too many; give COUNT or VAULT=COUNT ..."
+            raise PlanError("count", problem)
         return _whole("count", words[0], words[0], 1)
     for word in words:
         if "=" not in word:
@@ -88,7 +89,8 @@ def _whole(argument: str, text: str, word: str, least: int) -> int:
     """Return the number that a text writes, such as 1000, 10_000, 250k or 1.5M."""
     number, rest = _value(text)
     if rest or not least <= number <= MAX_COUNT:
-        raise PlanError(argument, f"{shown(word)} is not a whole number from {least} to {MAX_COUNT}")
+        problem = f"{shown(word)} is not a whole number from {least} to {MAX_COUNT}"
+        raise PlanError(argument, problem)
     return number
 
 
@@ -98,4 +100,4 @@ def _value(text: str) -> tuple[int, int]:
     if match is None:
         return -1, 0
     digits, fraction, letter = match[1], match[2] or "", (match[3] or "").lower()
-    return divmod(int(digits + fraction) * FACTORS[letter], 10 ** len(fraction))
+    return divmod(int(digits + fraction) * FACTORS[letter], int("1" + "0" * len(fraction)))
