@@ -107,7 +107,9 @@ def _starts(start: Counts, records: Mapping[str, int]) -> dict[str, int]:
         start = dict.fromkeys(records, start)
     for name in start:
         if name not in records:
-            raise PlanError("start", f"{name!r} is not one of the run's vaults: {', '.join(records)}")
+            raise PlanError(
+                "start", f"{name!r} is not one of the run's vaults: {', '.join(records)}"
+            )
     return {
         name: _whole(f"start[{name!r}]", start.get(name, 0), 0, MAX_COUNT - count)
         for name, count in records.items()
