@@ -221,6 +221,8 @@ def test_a_signal_that_was_ignored_stays_so(struck, earlier, where, number, monk
     assert not unchanged()
 
 
+IGNORED_HANGUP = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+
 ON_A_TERMINAL = """
 import fcntl, os, sys, termios
 
@@ -256,7 +258,7 @@ def test_a_hangup_that_is_ignored_changes_nothing_when_the_terminal_is_lost(earl
     folder, unchanged = earlier
     main, side = pty.openpty()
     run = subprocess.Popen(
-        ["nohup", sys.executable, "-c", ON_A_TERMINAL, "2M"],
+        [sys.executable, "-c", IGNORED_HANGUP + ON_A_TERMINAL, "2M"],
         cwd=tmp_path,
         stdin=side,
         stdout=subprocess.DEVNULL,
