@@ -48,15 +48,19 @@ def _named(numbers: Numbers) -> list[str]:
 
 
 def _place(options: Options) -> Iterator[str]:
-    """Say where the records go and how fast, as far as it is not the default."""
+    """Say where the records go, how and how fast, as far as it is not the default."""
     if options.sink != "csv":
         yield from _option("-s", "--sink", options.sink)
     elif options.output != FOLDER:
         yield from _option("-o", "--output", options.output)
     if options.format != FORMATS[0]:
         yield from ("-f", options.format)
-    if not options.header:
-        yield "--no-header"
+    flags = {
+        "--no-header": not options.header,
+        "--no-clobber": not options.clobber,
+        "--fsync": options.fsync,
+    }
+    yield from (flag for flag, is_given in flags.items() if is_given)
     if options.rate is not None:
         yield from ("--rate", options.rate)
 

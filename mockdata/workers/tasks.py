@@ -152,7 +152,21 @@ async def in_thread(
 
 
 async def off_the_loop(step: Callable[[], None]) -> None:
-    """Take a step in a thread that nothing else waits for or, if none can be started, here."""
+    """Take a step in a thread that nothing else waits for or, if none can be started, here.
+
+    It is taken to its end, however often the caller is cancelled meanwhile.
+    """
+    taking = asyncio.ensure_future(_off_the_loop(step))
+    try:
+        await ended(taking)
+    except asyncio.CancelledError:
+        if not taking.cancelled():
+            taking.exception()  # the cancellation counts
+        raise
+    taking.result()
+
+
+async def _off_the_loop(step: Callable[[], None]) -> None:
     try:
         await anyio.to_thread.run_sync(step, limiter=anyio.CapacityLimiter(1))
     except RuntimeError as error:
