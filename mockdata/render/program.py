@@ -1,0 +1,397 @@
+"""A program: how a range of indices becomes bytes, as plain data that any renderer can run.
+
+``mockdata.render.compile`` makes it out of columns and a layout; it names no pattern and no vault.
+A **register** holds one 64-bit word a record. Register 0 is the record's index, and each step
+computes registers out of others, or puts texts into the rows of an output:
+
+- ``Distinct``, ``Permute``, ``Word``: from the index to hashes, and to words to draw from.
+- ``Pick``, ``Fraction``, ``Digit``, ``Wide``: from words to rows of tables.
+- ``Scatter``, ``Join``, ``Split``, ``Tweak``: numbers below a number of combinations.
+- ``Shift``, ``Justify``, ``CheckDigit``: numbers and check digits.
+- ``PutText``, ``PutSuffix``, ``PutUuid``, ``PutLength``: into a row.
+
+**Words.** A column's hash h gives it words to draw from. Word 0 is ``w = h * DRAW``, folded:
+``w ^ w >> 32``. Word k is what ``mix`` of SplitMix64 makes of ``h + k * GOLDEN``. The first
+weighted piece of a column takes the upper 32 bits of word 0, the second the lower, the third the
+upper of word 1, and so on. Even pieces that are drawn take the words that follow, the first one if
+there is no weighted piece.
+
+**Even draws.** Even pieces share the top 48 bits of a word, a fraction f, for as long as the
+product P of their sizes stays at or below 2**30; then comes the next word. ``f * P``, without what
+is behind the point, is a number below P, and its digits are the pieces' texts, the first piece most
+significant. It is computed piece by piece: times n, the whole part is a draw below n, and what is
+behind the point is the next fraction. A piece of a size above 2**30 takes two words of its own: the
+first, followed by the second, as a fraction of 128 bits. Both come before any that is shared if the
+piece does. ``Program.bias`` bounds how much likelier than another a combination is.
+
+**Permuted in the format.** Otherwise the even pieces of a column are the digits of one number, the
+permuted index (``permute.Rounds``), again the first most significant. Where there are more than
+2**63 combinations, the pieces from the first on are taken until they have at least 2**48, without
+those that would make it more than 2**63; the others are drawn as above.
+
+**Rows.** An output whose lines have one width has rows of this width, one after the other. Else a
+row has several units of ``unit`` bytes: the text of each begins at its unit, and is moved to where
+the one before it ends.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+from weakref import WeakValueDictionary
+
+from mockdata.render.permute import Permutation, Rounds
+from mockdata.vaults.pieces import Piece
+
+__all__ = [
+    "INDEX",
+    "CheckDigit",
+    "Column",
+    "Days",
+    "Digit",
+    "Distinct",
+    "Factor",
+    "Fraction",
+    "Join",
+    "Justify",
+    "Line",
+    "Names",
+    "Numbers",
+    "Permute",
+    "Pick",
+    "Program",
+    "PutLength",
+    "PutSuffix",
+    "PutText",
+    "PutUuid",
+    "Scatter",
+    "Shift",
+    "Split",
+    "Step",
+    "Table",
+    "Term",
+    "Texts",
+    "Tweak",
+    "Weights",
+    "Wide",
+    "Word",
+]
+
+INDEX: Final = 0
+"""The register of the record's index."""
+
+
+class Texts(NamedTuple):
+    """A table's texts, or a literal if it is one."""
+
+    texts: tuple[bytes, ...]
+
+
+class Numbers(NamedTuple):
+    """The numbers of ascending, inclusive ranges, in ``width`` digits, or without zeros if 0."""
+
+    ranges: tuple[tuple[int, int], ...]
+    width: int
+
+
+class Days(NamedTuple):
+    """``size`` days from the proleptic ordinal ``first`` on, as ``format`` says."""
+
+    first: int
+    size: int
+    format: str
+
+
+class Names(NamedTuple):
+    """The names of the census, in one of the cases of ``mockdata.vaults.pieces.Case``."""
+
+    source: str
+    case: str
+
+
+Factor = Texts | Numbers | Days | Names
+
+
+class Table(NamedTuple):
+    """Texts: every combination of the factors' texts, the first factor most significant.
+
+    ``end`` stands behind each. Of this, the bytes from ``start`` up to ``start + width`` are the
+    table's, zeros where a text is shorter; all of the longest text if ``width`` is 0.
+    """
+
+    factors: tuple[Factor, ...]
+    end: bytes = b""
+    start: int = 0
+    width: int = 0
+
+
+class Weights(NamedTuple):
+    """Weights of a table's rows: of a table of the census by its name, or the numbers."""
+
+    source: str
+    weights: tuple[int, ...] = ()
+
+
+class Distinct(NamedTuple):
+    """``out = permuted index * size >> 64``."""
+
+    out: int
+    index: int
+    key: Permutation
+    size: int
+
+
+class Permute(NamedTuple):
+    """``out`` = the permuted ``index``: a hash."""
+
+    out: int
+    index: int
+    key: Permutation
+
+
+class Word(NamedTuple):
+    """``out`` = the word of this number of a hash."""
+
+    out: int
+    hash: int
+    number: int
+
+
+class Pick(NamedTuple):
+    """``out`` = a row by its weight: by the upper or the lower 32 bits of a word."""
+
+    out: int
+    word: int
+    lower: bool
+    weights: Weights
+
+
+class Fraction(NamedTuple):
+    """``out = word >> 16``."""
+
+    out: int
+    word: int
+
+
+class Digit(NamedTuple):
+    """``out = fraction * size >> 48``; the fraction becomes what is left behind the point."""
+
+    out: int
+    fraction: int
+    size: int
+
+
+class Wide(NamedTuple):
+    """``out = (first << 64 | second) * size >> 128``."""
+
+    out: int
+    first: int
+    second: int
+    size: int
+
+
+class Scatter(NamedTuple):
+    """``left * rounds.right + right`` = ``number``, permuted; ``tweak`` is added to every key.
+
+    A number that is not below ``rounds.size`` is taken modulo it; ``tweak`` is -1 where there is
+    none.
+    """
+
+    left: int
+    right: int
+    number: int
+    rounds: Rounds
+    tweak: int = -1
+
+
+class Join(NamedTuple):
+    """``out = (high * size) + low``; ``high`` is -1 for none."""
+
+    out: int
+    high: int
+    size: int
+    low: int
+
+
+class Split(NamedTuple):
+    """``high, low = divmod(number, size)``."""
+
+    high: int
+    low: int
+    number: int
+    size: int
+
+
+class Tweak(NamedTuple):
+    """``out`` = a hash of registers: ``z = (z ^ register) * FILL; z ^= z >> 32``, from key on."""
+
+    out: int
+    key: int
+    registers: tuple[int, ...]
+
+
+class Shift(NamedTuple):
+    """``out = number * step + start``, and ``gap`` more from each ``at`` (before it) on."""
+
+    out: int
+    number: int
+    start: int
+    step: int = 1
+    gaps: tuple[tuple[int, int], ...] = ()
+
+
+class Justify(NamedTuple):
+    """``length`` = the digits of ``number``; ``out = number * 10 ** (digits - length)``."""
+
+    out: int
+    length: int
+    number: int
+    digits: int
+
+
+class Term(NamedTuple):
+    """What a check digit is computed from: ``text``, ``suffix``, ``uuid`` or ``number``.
+
+    ``source`` is the register of a table's row (-1: it has one), of a hash or of the number.
+    """
+
+    kind: str
+    source: int
+    table: Table = Table(())
+
+
+class CheckDigit(NamedTuple):
+    """``out`` = the Luhn check digit of the terms, the last one first."""
+
+    out: int
+    terms: tuple[Term, ...]
+
+
+class PutText(NamedTuple):
+    """Put the text in row ``pick`` of a table to places: outputs, and offsets in their rows."""
+
+    pick: int
+    table: Table
+    places: tuple[tuple[int, int], ...]
+
+
+class PutSuffix(NamedTuple):
+    """Put the 16 characters of a hash to places."""
+
+    hash: int
+    places: tuple[tuple[int, int], ...]
+
+
+class PutUuid(NamedTuple):
+    """Put the 36 characters of a hash to places."""
+
+    hash: int
+    places: tuple[tuple[int, int], ...]
+
+
+class PutLength(NamedTuple):
+    """Set the bytes of a unit: of a table's text, or what a register says; ``more`` is added."""
+
+    pick: int
+    table: Table | None
+    more: int
+    places: tuple[tuple[int, int], ...]
+
+
+Step = (
+    Distinct
+    | Permute
+    | Word
+    | Pick
+    | Fraction
+    | Digit
+    | Wide
+    | Scatter
+    | Join
+    | Split
+    | Tweak
+    | Shift
+    | Justify
+    | CheckDigit
+    | PutText
+    | PutSuffix
+    | PutUuid
+    | PutLength
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The rows of one output. ``template`` has all literals in their places.
+
+    A row of varying width has units of ``unit`` bytes, ``advances`` long, or as long as steps say
+    where that is 0. ``head`` begins the output's first line; it ends every row, so that it begins
+    the next line, and the last line is cut.
+    """
+
+    template: bytes
+    unit: int = 0
+    advances: tuple[int, ...] = ()
+    head: bytes = b""
+    longest: int = 0
+    """Bytes of a line, at most."""
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+class Program:
+    """Steps, in order, and the rows that they fill.
+
+    Programs of the same content are one object in a process: they travel packed, under a digest,
+    and are unpacked when one arrives for the first time.
+    """
+
+    registers: int
+    steps: tuple[Step, ...]
+    lines: tuple[Line, ...]
+    quoted: tuple[bool, ...]
+    """Of each column: whether the layout puts it into CSV's quotes."""
+    bias: float
+    """How much likelier than another a combination of evenly drawn pieces is, at most."""
+    digest: bytes = field(default=b"", init=False)
+    packed: bytes = field(default=b"", init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        content = (self.registers, self.steps, self.lines, self.quoted, self.bias)
+        packed = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+        object.__setattr__(self, "packed", packed)
+        object.__setattr__(self, "digest", hashlib.blake2b(packed, digest_size=16).digest())
+
+    def __reduce__(self) -> tuple[Callable[..., Program], tuple[Any, ...]]:
+        return _arrived, (self.digest, self.packed)
+
+
+_programs: WeakValueDictionary[bytes, Program] = WeakValueDictionary()
+
+
+def _arrived(digest: bytes, packed: bytes) -> Program:
+    found = _programs.get(digest)
+    if found is None:
+        found = Program(*pickle.loads(packed))  # noqa: S301  (from the process that sent it)
+        _programs[digest] = found
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its pieces, and the stream that they are drawn from.
+
+    ``vault`` and ``kind`` (``value``, ``token``, or a table's column) key the stream. ``distinct``
+    is the number of different records, 0 for as many as there are indices. With ``repeats``, even
+    pieces are drawn, each by itself, though nothing else in the column never repeats.
+    """
+
+    vault: str
+    kind: str
+    pieces: tuple[Piece, ...]
+    distinct: int = 0
+    repeats: bool = False
+    kept: tuple[int, int] = (0, 0)
+    """Of a token with ``Same``: how many of the value's pieces it keeps, from either end."""
