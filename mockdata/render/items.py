@@ -12,6 +12,7 @@ from mockdata.vaults.pieces import Choice, Date, Even, Number, Weighted
 
 __all__ = [
     "DIGITS",
+    "UUID_FIELDS",
     "UUID_WIDTH",
     "Cell",
     "Count",
@@ -30,6 +31,16 @@ DIGITS: Final = Texts(tuple(b"%d" % digit for digit in range(10)))
 
 SUFFIX_WIDTH: Final = 16
 UUID_WIDTH: Final = 36
+
+UUID_FIELDS: Final = (
+    (0, 8, 0),
+    (9, 4, 8),
+    (14, 4, 12),
+    (19, 4, 16),
+    (24, 4, 20),
+    (28, 8, 24),
+)
+"""Where a UUID's digits stand in its text, how many, and the first of them."""
 
 LONGEST_NAMES: Final = {"first_name": 12, "last_name": 15}
 """Letters of the longest names of the census, which ``census.build`` checks."""

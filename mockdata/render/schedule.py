@@ -8,22 +8,32 @@ over places that are filled later. Where that is not possible it is put in two p
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import prod
 from typing import Final
 
-from mockdata.render.items import Cell, longest
+from mockdata.render.items import UUID_FIELDS, Cell, longest
 from mockdata.render.lines import Put, power_of_two
 from mockdata.render.program import (
+    CheckDigit,
+    Digit,
+    Distinct,
+    Fraction,
+    Join,
+    Justify,
     Line,
+    Permute,
+    Pick,
     PutLength,
     PutSuffix,
     PutText,
     PutUuid,
     Scatter,
+    Shift,
     Split,
     Step,
-    Justify,
     Table,
+    Tweak,
+    Wide,
+    Word,
 )
 
 __all__ = ["reads", "scheduled", "writes"]
@@ -32,8 +42,6 @@ LITERAL: Final = -1
 FREE: Final = -2
 
 WIDEST: Final = 16
-
-UUID_FIELDS: Final = ((0, 8), (9, 4), (14, 4), (19, 4), (24, 12))
 
 
 def writes(step: Step) -> tuple[int, ...]:
@@ -48,6 +56,29 @@ def writes(step: Step) -> tuple[int, ...]:
         case Justify(out, length):
             return out, length
     return (step[0],)
+
+
+def reads(step: Step) -> tuple[int, ...]:
+    """Return the registers that a step needs, a fraction that it changes included."""
+    match step:
+        case Pick(_, source) | Word(_, source) | Fraction(_, source) | Digit(_, source):
+            return (source,)
+        case Distinct(_, source) | Permute(_, source) | Shift(_, source):
+            return (source,)
+        case Scatter(_, _, number, _, tweak):
+            return tuple(k for k in (number, tweak) if k >= 0)
+        case Wide(_, first, second):
+            return first, second
+        case Join(_, high, _, low):
+            return high, low
+        case Split(_, _, number) | Justify(_, _, number):
+            return (number,)
+        case Tweak(_, _, registers):
+            return registers
+        case CheckDigit(_, terms):
+            return tuple(term.source for term in terms if term.source >= 0)
+        case PutText() | PutSuffix() | PutUuid() | PutLength():
+            return (step[0],)
 
 
 def scheduled(steps: Sequence[Step], puts: Sequence[Put], lines: Sequence[Line]) -> list[Step]:
@@ -106,7 +137,7 @@ def _fields(step: Step, number: int) -> Iterator[tuple[int, int]]:
         case PutSuffix(_, places):
             fields = ((0, 16),)
         case PutUuid(_, places):
-            fields = UUID_FIELDS
+            fields = tuple((at, width) for at, width, _ in UUID_FIELDS)
         case _:
             return
     for output, offset in places:

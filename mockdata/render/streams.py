@@ -348,7 +348,7 @@ class _Stream:
         raise TypeError(piece)
 
     def _check_digit(self, before: Sequence[Item], prefix: str) -> Item:
-        items = [Lit(prefix.encode()), *before]
+        items = [Lit(prefix.encode()), *before] if prefix else before
         out = self._steps.register()
         self._steps.made.append(CheckDigit(out, tuple(term(item) for item in reversed(items))))
         return Cell((DIGITS,), out)

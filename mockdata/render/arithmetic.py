@@ -1,0 +1,372 @@
+"""The steps of a program that compute registers, in numpy: each into buffers that are made once.
+
+``program`` says what a step computes. numpy makes an operation cost a quarter of a nanosecond a
+record if it need not allocate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mockdata.render import permute as of
+from mockdata.render.permute import Permutation, Rounds
+from mockdata.render.program import (
+    Digit,
+    Distinct,
+    Fraction,
+    Join,
+    Justify,
+    Permute,
+    Pick,
+    Scatter,
+    Shift,
+    Split,
+    Tweak,
+    Wide,
+    Word,
+)
+from mockdata.render.tables import sampler
+
+__all__ = ["Run", "Words", "distinct", "permute"]
+
+Words = NDArray[np.uint64]
+
+Run = Callable[[int, int], None]
+"""Runs a step for the indices from the first argument on, as many as the second says."""
+
+U: Final = np.uint64
+MIX_1, MIX_2 = U(of.MIX_1), U(of.MIX_2)
+DRAW, FILL = U(of.DRAW), U(of.FILL)
+ROUND_1, ROUND_2 = U(of.ROUND_1), U(of.ROUND_2)
+HALF: Final = U(32)
+LOW: Final = U(2**32 - 1)
+FRACTION_BITS: Final = U(48)
+FRACTION: Final = U(2**48 - 1)
+SURPLUS: Final = U(64 - 48)
+QUARTER: Final = U(24)
+SMALL_DIGIT: Final = 2**16
+OWN: Final = U(16)
+ROW: Final = U(2**16 - 1)
+POWERS: Final = [10**k for k in range(20)]
+
+
+def mixed(h: Words, scratch: Words) -> None:
+    """Mix words in place: the steps of SplitMix64 that follow the counter's."""
+    for shift, multiplier in ((U(30), MIX_1), (U(27), MIX_2)):
+        np.right_shift(h, shift, out=scratch)
+        np.bitwise_xor(h, scratch, out=h)
+        np.multiply(h, multiplier, out=h)
+    np.right_shift(h, U(31), out=scratch)
+    np.bitwise_xor(h, scratch, out=h)
+
+
+def high_product(a: Words, n: int) -> Words:
+    """Return ``a * n >> 64``, in new arrays; n below 2**64."""
+    high, low = U(n >> 32), U(n & 0xFFFFFFFF)
+    a_high, a_low = a >> HALF, a & LOW
+    middle = a_high * low + (a_low * low >> HALF)
+    other = a_low * high + (middle & LOW)
+    return a_high * high + (middle >> HALF) + (other >> HALF)
+
+
+class Arithmetic:
+    """Binds steps to registers and scratch buffers of ``capacity`` words."""
+
+    def __init__(self, registers: dict[int, Words], scratch: tuple[Words, Words, Words]) -> None:
+        self._registers = registers
+        self._scratch = scratch
+        self._counters: dict[Permutation, Words] = {}
+
+    def bind(self, step: object) -> Run:
+        """Return what runs a step."""
+        run: Run = getattr(self, f"_{type(step).__name__.lower()}")(step)
+        return run
+
+    def _permute(self, step: Permute) -> Run:
+        out, scratch = self._registers[step.out], self._scratch[0]
+        count = self._counter(step.index, step.key)
+
+        def run(start: int, size: int) -> None:
+            count(start, size, out)
+            mixed(out[:size], scratch[:size])
+
+        return run
+
+    def _counter(self, index: int, key: Permutation) -> Callable[[int, int, Words], None]:
+        """Return what writes ``offset + index * gamma``."""
+        offset, gamma = key
+        if index:
+            source = self._registers[index]
+
+            def multiply(_: int, size: int, out: Words) -> None:
+                np.multiply(source[:size], U(gamma), out=out[:size])
+                np.add(out[:size], U(offset), out=out[:size])
+
+            return multiply
+        steps = np.arange(len(self._scratch[0]), dtype=U) * U(gamma)
+
+        def count(start: int, size: int, out: Words) -> None:
+            np.add(steps[:size], U((offset + start * gamma) & of.MASK), out=out[:size])
+
+        return count
+
+    def _distinct(self, step: Distinct) -> Run:
+        out, (scratch, low, _) = self._registers[step.out], self._scratch
+        count = self._counter(step.index, step.key)
+        high, rest = U(step.size >> 32), U(step.size & 0xFFFFFFFF)
+
+        def run(start: int, size: int) -> None:
+            h, s, lo = out[:size], scratch[:size], low[:size]
+            count(start, size, out)
+            mixed(h, s)
+            if high:
+                h[:] = high_product(h, step.size)
+                return
+            np.bitwise_and(h, LOW, out=lo)
+            np.multiply(lo, rest, out=lo)
+            np.right_shift(lo, HALF, out=lo)
+            np.right_shift(h, HALF, out=h)
+            np.multiply(h, rest, out=h)
+            np.add(h, lo, out=h)
+            np.right_shift(h, HALF, out=h)
+
+        return run
+
+    def _word(self, step: Word) -> Run:
+        out, hash, scratch = self._registers[step.out], self._registers[step.hash], self._scratch[0]
+
+        def first(_: int, size: int) -> None:
+            words, s = out[:size], scratch[:size]
+            np.multiply(hash[:size], DRAW, out=words)
+            np.right_shift(words, HALF, out=s)
+            np.bitwise_xor(words, s, out=words)
+
+        further = U(step.number * of.GOLDEN & of.MASK)
+
+        def other(_: int, size: int) -> None:
+            np.add(hash[:size], further, out=out[:size])
+            mixed(out[:size], scratch[:size])
+
+        return other if step.number else first
+
+    def _pick(self, step: Pick) -> Run:
+        out, word = self._registers[step.out], self._registers[step.word]
+        scratch, bucket_buffer, draw_buffer = self._scratch
+        drawn = sampler(step.weights)
+        buckets, shift = drawn.buckets, drawn.shift
+
+        def run(_: int, size: int) -> None:
+            index, bucket, s = out[:size], bucket_buffer[:size], scratch[:size]
+            words = word[:size]
+            if step.lower:
+                words = np.left_shift(words, HALF, out=draw_buffer[:size])
+            np.right_shift(words, shift, out=index)
+            buckets.take(index.view(np.intp), out=bucket, mode="clip")
+            np.bitwise_or(words, LOW, out=s)
+            if drawn.both:
+                is_own = index.view(np.bool_)[:size]
+                np.less(s, bucket, out=is_own)
+                np.multiply(is_own.view(np.uint8), OWN, out=s)
+                np.right_shift(bucket, s, out=index)
+                np.bitwise_and(index, ROW, out=index)
+            else:
+                is_other = np.greater_equal(s, bucket)
+                np.copyto(index, bucket & LOW, where=is_other)
+
+        return run
+
+    def _fraction(self, step: Fraction) -> Run:
+        out, word = self._registers[step.out], self._registers[step.word]
+
+        def run(_: int, size: int) -> None:
+            np.right_shift(word[:size], SURPLUS, out=out[:size])
+
+        return run
+
+    def _digit(self, step: Digit) -> Run:
+        out, fraction = self._registers[step.out], self._registers[step.fraction]
+        scratch, size_of = self._scratch[0], U(step.size)
+
+        def small(_: int, size: int) -> None:
+            f, digit = fraction[:size], out[:size]
+            np.multiply(f, size_of, out=f)
+            np.right_shift(f, FRACTION_BITS, out=digit)
+            np.bitwise_and(f, FRACTION, out=f)
+
+        def large(_: int, size: int) -> None:
+            f, digit, low = fraction[:size], out[:size], scratch[:size]
+            np.bitwise_and(f, U(2**24 - 1), out=low)
+            np.multiply(low, size_of, out=low)
+            np.right_shift(f, QUARTER, out=f)
+            np.multiply(f, size_of, out=f)
+            np.right_shift(low, QUARTER, out=digit)
+            np.add(f, digit, out=f)
+            np.right_shift(f, QUARTER, out=digit)
+            np.bitwise_and(f, U(2**24 - 1), out=f)
+            np.left_shift(f, QUARTER, out=f)
+            np.bitwise_and(low, U(2**24 - 1), out=low)
+            np.bitwise_or(f, low, out=f)
+
+        return small if step.size <= SMALL_DIGIT else large
+
+    def _wide(self, step: Wide) -> Run:
+        registers = self._registers
+        out, first, second = registers[step.out], registers[step.first], registers[step.second]
+
+        def run(_: int, size: int) -> None:
+            low = first[:size] * U(step.size)
+            carry = low + high_product(second[:size], step.size) < low
+            np.add(high_product(first[:size], step.size), carry, out=out[:size])
+
+        return run
+
+    def _scatter(self, step: Scatter) -> Run:
+        registers = self._registers
+        source = registers[step.number] if step.number else None
+        tweak = registers[step.tweak] if step.tweak >= 0 else None
+        rounds = step.rounds
+        left, right = registers[step.left], registers[step.right]
+        counts = None if step.number else np.arange(len(left), dtype=U)
+        scratch = self._scratch
+
+        def run(start: int, size: int) -> None:
+            l, r = left[:size], right[:size]
+            if counts is not None:
+                number = np.add(counts[:size], U(start), out=scratch[2][:size])
+            else:
+                assert source is not None
+                number = source[:size]
+            if start + size > rounds.size if counts is not None else number.max() >= rounds.size:
+                number = number % U(rounds.size)
+            np.floor_divide(number, U(rounds.right), out=l)
+            np.multiply(l, U(rounds.right), out=r)
+            np.subtract(number, r, out=r)
+            halves(l, r, rounds, None if tweak is None else tweak[:size], scratch)
+            if rounds.left * rounds.right > rounds.size:
+                walk(l, r, rounds, None if tweak is None else tweak[:size], scratch)
+
+        return run
+
+    def _join(self, step: Join) -> Run:
+        out, high, low = (self._registers[k] for k in (step.out, step.high, step.low))
+
+        def run(_: int, size: int) -> None:
+            np.multiply(high[:size], U(step.size), out=out[:size])
+            np.add(out[:size], low[:size], out=out[:size])
+
+        return run
+
+    def _split(self, step: Split) -> Run:
+        high, low, number = (self._registers[k] for k in (step.high, step.low, step.number))
+
+        def run(_: int, size: int) -> None:
+            np.floor_divide(number[:size], U(step.size), out=high[:size])
+            np.multiply(high[:size], U(step.size), out=low[:size])
+            np.subtract(number[:size], low[:size], out=low[:size])
+
+        return run
+
+    def _tweak(self, step: Tweak) -> Run:
+        out, scratch = self._registers[step.out], self._scratch[0]
+        sources = [self._registers[k] for k in step.registers]
+
+        def run(_: int, size: int) -> None:
+            z, s = out[:size], scratch[:size]
+            np.bitwise_xor(sources[0][:size], U(step.key), out=z)
+            for source in sources[1:]:
+                np.multiply(z, FILL, out=z)
+                np.right_shift(z, HALF, out=s)
+                np.bitwise_xor(z, s, out=z)
+                np.bitwise_xor(z, source[:size], out=z)
+            np.multiply(z, FILL, out=z)
+            np.right_shift(z, HALF, out=s)
+            np.bitwise_xor(z, s, out=z)
+
+        return run
+
+    def _shift(self, step: Shift) -> Run:
+        out, scratch = self._registers[step.out], self._scratch[0]
+        source = self._registers[step.number] if step.number else None
+        counts = None if step.number else np.arange(len(out), dtype=U)
+
+        def run(start: int, size: int) -> None:
+            n, s = out[:size], scratch[:size]
+            if source is None:
+                assert counts is not None
+                np.multiply(counts[:size], U(step.step), out=n)
+                np.add(n, U(step.start + start * step.step), out=n)
+                return
+            np.multiply(source[:size], U(step.step), out=n)
+            np.add(n, U(step.start), out=n)
+            for at, gap in step.gaps:
+                np.greater_equal(source[:size], U(at), out=s.view(np.bool_)[:size])
+                np.multiply(s.view(np.bool_)[:size].view(np.uint8), U(gap), out=s)
+                np.add(n, s, out=n)
+
+        return run
+
+    def _justify(self, step: Justify) -> Run:
+        out, length, number = (self._registers[k] for k in (step.out, step.length, step.number))
+        powers = np.array([*reversed(POWERS[: step.digits]), 1], U)
+
+        def run(_: int, size: int) -> None:
+            n, digits = number[:size], length[:size]
+            digits.fill(1)
+            for power in POWERS[1 : step.digits]:
+                np.add(digits, n >= U(power), out=digits)
+            factors = powers.take((digits - U(1)).view(np.intp), mode="clip")
+            np.multiply(n, factors, out=out[:size])
+
+        return run
+
+
+def halves(
+    left: Words,
+    right: Words,
+    rounds: Rounds,
+    tweak: Words | None,
+    scratch: tuple[Words, Words, Words],
+) -> None:
+    """Permute halves in place, by all rounds."""
+    t, s = scratch[0][: len(left)], scratch[1][: len(left)]
+    moduli = (rounds.left, rounds.right)
+    for number, key in enumerate(rounds.keys):
+        modulus = moduli[number % 2]
+        bits = modulus.bit_length()
+        changed, other = (left, right) if number % 2 == 0 else (right, left)
+        np.multiply(other, ROUND_1, out=t)
+        np.add(t, U(key), out=t)
+        if tweak is not None:
+            np.add(t, tweak, out=t)
+        np.right_shift(t, HALF, out=s)
+        np.bitwise_xor(t, s, out=t)
+        np.multiply(t, ROUND_2, out=t)
+        np.right_shift(t, U(bits), out=t)
+        np.multiply(t, U(modulus), out=t)
+        np.right_shift(t, U(64 - bits), out=t)
+        np.add(changed, t, out=changed)
+        np.subtract(changed, U(modulus), out=t)
+        np.minimum(changed, t, out=changed)
+
+
+def walk(
+    left: Words,
+    right: Words,
+    rounds: Rounds,
+    tweak: Words | None,
+    scratch: tuple[Words, Words, Words],
+) -> None:
+    """Permute those again, and again, that have become more than there are combinations."""
+    size, of_right = U(rounds.size), U(rounds.right)
+    number = np.multiply(left, of_right, out=scratch[0][: len(left)])
+    np.add(number, right, out=number)
+    rows = np.flatnonzero(number >= size)
+    while len(rows):
+        l, r = left[rows], right[rows]
+        halves(l, r, rounds, None if tweak is None else tweak[rows], scratch)
+        left[rows], right[rows] = l, r
+        rows = rows[l * of_right + r >= size]
