@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mockdata.render.arithmetic import Arithmetic, Run, U, Words
+from mockdata.render.outputs import Offsets, made_output
 from mockdata.render.program import (
     INDEX,
     CheckDigit,
     Digit,
     Fraction,
-    Line,
     Program,
     PutLength,
     PutSuffix,
@@ -28,8 +27,6 @@ from mockdata.render.schedule import reads, writes
 __all__ = ["Renderer", "Workspace"]
 
 PUTS: Final = CheckDigit | PutText | PutSuffix | PutUuid | PutLength
-
-Offsets = NDArray[np.intp]
 
 
 class Workspace:
@@ -62,14 +59,16 @@ class Renderer:
         self, program: Program, capacity: int, workspace: Workspace | None = None
     ) -> None:
         room = workspace or Workspace(capacity)
-        self._outputs = [_output(line, capacity) for line in program.lines]
+        self._outputs = [
+            made_output(line, number, program.steps, capacity)
+            for number, line in enumerate(program.lines)
+        ]
         registers = {
             register: room.register(number)
             for register, number in _allocated(program.steps).items()
         }
         arithmetic = Arithmetic(registers, room.scratch)
-        advances = [output.advances for output in self._outputs]
-        puts = Puts(registers, room.work, room.places, self._field, advances)
+        puts = Puts(registers, room.work, room.places, self._outputs)
         self._runs: list[Run] = []
         self._measuring: list[Run] = []
         measuring = _measuring(program.steps)
@@ -101,87 +100,6 @@ class Renderer:
     def ends(self, output: int, count: int) -> Offsets:
         """Return where each of the ``count`` lines that were rendered last ends in an output."""
         return self._outputs[output].ends(count)
-
-    def _field(self, output: int, offset: int, dtype: Any) -> NDArray[Any]:
-        return self._outputs[output].field(offset, dtype)
-
-
-class FixedOutput:
-    """Lines of one width, side by side."""
-
-    def __init__(self, line: Line, capacity: int) -> None:
-        self._width = len(line.template)
-        self._capacity = capacity
-        self._rows = np.tile(np.frombuffer(line.template, np.uint8), capacity)
-        self.advances: Offsets = np.zeros((0, 0), np.intp)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the buffers."""
-        return self._rows.nbytes
-
-    def field(self, offset: int, dtype: Any) -> NDArray[Any]:
-        """Return the view of a place in every row."""
-        return np.ndarray((self._capacity,), dtype, self._rows, offset, (self._width,))
-
-    def lines(self, count: int) -> memoryview:
-        """Return the first lines."""
-        return self._rows[: count * self._width].data
-
-    def measure(self, count: int) -> int:
-        """Return the bytes of so many lines."""
-        return count * self._width
-
-    def ends(self, count: int) -> Offsets:
-        """Return where the first lines end."""
-        return np.arange(1, count + 1) * self._width
-
-
-class VaryingOutput(FixedOutput):
-    """Lines of varying width: the units of the rows, moved to where they belong.
-
-    Units are moved in full, in order, each over what the one before has too much. The last ones go
-    beyond the last line, where the buffer has room for them.
-    """
-
-    def __init__(self, line: Line, capacity: int) -> None:
-        super().__init__(line, capacity)
-        units = len(line.advances)
-        self.advances = np.tile(np.array(line.advances, np.intp), (capacity, 1))
-        self._moved = self._rows.view(f"V{line.unit}")
-        self._offsets = np.zeros(capacity * units + 1, np.intp)
-        self._units = units
-        size = len(line.head) + capacity * line.longest + 2 * line.unit
-        self._text = np.zeros(size, np.uint8)
-        self._text[: len(line.head)] = np.frombuffer(line.head, np.uint8)
-        anywhere = size - len(line.head) - line.unit + 1
-        self._at = np.ndarray((anywhere,), self._moved.dtype, self._text, len(line.head), (1,))
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the buffers."""
-        buffers = (self._rows, self.advances, self._offsets, self._text)
-        return sum(buffer.nbytes for buffer in buffers)
-
-    def lines(self, count: int) -> memoryview:
-        """Return the first lines."""
-        units = count * self._units
-        offsets = self._offsets
-        np.cumsum(self.advances[:count].reshape(-1), out=offsets[1 : units + 1])
-        self._at[offsets[:units]] = self._moved[:units]
-        return self._text[: offsets[units]].data
-
-    def measure(self, count: int) -> int:
-        """Return the bytes of so many lines."""
-        return int(self.advances[:count].sum())
-
-    def ends(self, count: int) -> Offsets:
-        """Return where the first lines end."""
-        return self._offsets[self._units : count * self._units + 1 : self._units]
-
-
-def _output(line: Line, capacity: int) -> FixedOutput:
-    return VaryingOutput(line, capacity) if line.unit else FixedOutput(line, capacity)
 
 
 def _allocated(steps: Sequence[Step]) -> dict[int, int]:

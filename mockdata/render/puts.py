@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from mockdata.render.arithmetic import FILL, HALF, Run, U, Words
 from mockdata.render.items import UUID_FIELDS
+from mockdata.render.outputs import Output
 from mockdata.render.program import CheckDigit, PutLength, PutSuffix, PutText, PutUuid, Term
 from mockdata.render.tables import lengths, luhn, texts
 
-__all__ = ["Fields", "Puts", "spelled_suffix"]
+__all__ = ["Puts", "spelled_suffix"]
 
 HIGH_3_BITS: Final = U(5)
 FIRST_PLACES: Final = U(0x1F1F1F1F1F1F1F1F)
@@ -30,14 +31,10 @@ TEN: Final = np.uint8(10)
 DIGIT_0: Final = np.uint8(ord("0"))
 TO_LETTER: Final = np.uint8(ord("a") - ord("0") - 10)
 
-Fields = Callable[[int, int, Any], NDArray[Any]]
-"""Gives the view of a place in all rows of an output: of its number, an offset and a type."""
-
-
 class Puts:
     """Binds steps to the rows of outputs.
 
-    ``work`` has two words a record, ``places`` four; ``advances`` gives an output's units.
+    ``work`` has two words a record, ``places`` four.
     """
 
     def __init__(
@@ -45,18 +42,20 @@ class Puts:
         registers: dict[int, Words],
         work: Words,
         places: Words,
-        field: Fields,
-        advances: Sequence[NDArray[np.intp]],
+        outputs: Sequence[Output],
     ) -> None:
         self._registers = registers
         self._work, self._places = work, places
         self._capacity = len(work) // 2
-        self._field, self._advances = field, advances
+        self._outputs = outputs
 
     def bind(self, step: object) -> Run:
         """Return what runs a step."""
         run: Run = getattr(self, f"_{type(step).__name__.lower()}")(step)
         return run
+
+    def _field(self, output: int, offset: int, dtype: Any) -> NDArray[Any]:
+        return self._outputs[output].field(offset, dtype)
 
     def _puttext(self, step: PutText) -> Run:
         pick = self._registers[step.pick].view(np.intp)
@@ -66,6 +65,8 @@ class Puts:
         if len(spare) < self._capacity * table.itemsize:
             spare = np.empty(self._capacity * table.itemsize, np.uint8)
         found = spare.view(table.dtype)
+        if fields[0].flags.c_contiguous:
+            found, *fields = fields
 
         def run(_: int, size: int) -> None:
             made = table.take(pick[:size], out=found[:size], mode="clip")
@@ -76,9 +77,11 @@ class Puts:
 
     def _putlength(self, step: PutLength) -> Run:
         pick = self._registers[step.pick].view(np.intp)
-        units = [self._advances[output][:, unit] for output, unit in step.places]
+        units = [self._outputs[output].advance(unit) for output, unit in step.places]
         table = None if step.table is None else lengths(step.table, step.more)
         found = self._places.view(np.intp)
+        if table is not None and units[0].flags.c_contiguous:
+            found, *units = units
 
         def run(_: int, size: int) -> None:
             made = pick[:size]
