@@ -31,7 +31,7 @@ from mockdata.render.program import (
 )
 from mockdata.render.tables import sampler
 
-__all__ = ["Run", "Words", "distinct", "permute"]
+__all__ = ["FILL", "HALF", "Arithmetic", "Run", "U", "Words"]
 
 Words = NDArray[np.uint64]
 
@@ -66,6 +66,8 @@ def mixed(h: Words, scratch: Words) -> None:
 
 def high_product(a: Words, n: int) -> Words:
     """Return ``a * n >> 64``, in new arrays; n below 2**64."""
+    high: np.uint64
+    low: np.uint64
     high, low = U(n >> 32), U(n & 0xFFFFFFFF)
     a_high, a_low = a >> HALF, a & LOW
     middle = a_high * low + (a_low * low >> HALF)
@@ -88,7 +90,7 @@ class Arithmetic:
 
     def _permute(self, step: Permute) -> Run:
         out, scratch = self._registers[step.out], self._scratch[0]
-        count = self._counter(step.index, step.key)
+        count = self._counter(step.source, step.key)
 
         def run(start: int, size: int) -> None:
             count(start, size, out)
@@ -116,7 +118,7 @@ class Arithmetic:
 
     def _distinct(self, step: Distinct) -> Run:
         out, (scratch, low, _) = self._registers[step.out], self._scratch
-        count = self._counter(step.index, step.key)
+        count = self._counter(step.source, step.key)
         high, rest = U(step.size >> 32), U(step.size & 0xFFFFFFFF)
 
         def run(start: int, size: int) -> None:
@@ -137,18 +139,19 @@ class Arithmetic:
         return run
 
     def _word(self, step: Word) -> Run:
-        out, hash, scratch = self._registers[step.out], self._registers[step.hash], self._scratch[0]
+        out, hashes = self._registers[step.out], self._registers[step.hash]
+        scratch = self._scratch[0]
 
         def first(_: int, size: int) -> None:
             words, s = out[:size], scratch[:size]
-            np.multiply(hash[:size], DRAW, out=words)
+            np.multiply(hashes[:size], DRAW, out=words)
             np.right_shift(words, HALF, out=s)
             np.bitwise_xor(words, s, out=words)
 
         further = U(step.number * of.GOLDEN & of.MASK)
 
         def other(_: int, size: int) -> None:
-            np.add(hash[:size], further, out=out[:size])
+            np.add(hashes[:size], further, out=out[:size])
             mixed(out[:size], scratch[:size])
 
         return other if step.number else first
@@ -226,30 +229,38 @@ class Arithmetic:
 
     def _scatter(self, step: Scatter) -> Run:
         registers = self._registers
-        source = registers[step.number] if step.number else None
         tweak = registers[step.tweak] if step.tweak >= 0 else None
-        rounds = step.rounds
+        rounds, scratch = step.rounds, self._scratch
         left, right = registers[step.left], registers[step.right]
-        counts = None if step.number else np.arange(len(left), dtype=U)
-        scratch = self._scratch
+        read = self._reader(step.number, rounds.size)
 
         def run(start: int, size: int) -> None:
-            l, r = left[:size], right[:size]
-            if counts is not None:
-                number = np.add(counts[:size], U(start), out=scratch[2][:size])
-            else:
-                assert source is not None
-                number = source[:size]
-            if start + size > rounds.size if counts is not None else number.max() >= rounds.size:
-                number = number % U(rounds.size)
-            np.floor_divide(number, U(rounds.right), out=l)
-            np.multiply(l, U(rounds.right), out=r)
-            np.subtract(number, r, out=r)
-            halves(l, r, rounds, None if tweak is None else tweak[:size], scratch)
+            high, low = left[:size], right[:size]
+            number = read(start, size)
+            np.floor_divide(number, U(rounds.right), out=high)
+            np.multiply(high, U(rounds.right), out=low)
+            np.subtract(number, low, out=low)
+            halves(high, low, rounds, None if tweak is None else tweak[:size], scratch)
             if rounds.left * rounds.right > rounds.size:
-                walk(l, r, rounds, None if tweak is None else tweak[:size], scratch)
+                walk(high, low, rounds, None if tweak is None else tweak[:size], scratch)
 
         return run
+
+    def _reader(self, register: int, limit: int) -> Callable[[int, int], Words]:
+        """Return what reads a register modulo a limit; for the index's, what counts."""
+        source, counted = self._registers.get(register), self._scratch[2]
+        counts = np.arange(len(counted), dtype=U)
+
+        def read(start: int, size: int) -> Words:
+            if source is None:
+                numbers = np.add(counts[:size], U(start), out=counted[:size])
+                highest = start + size - 1
+            else:
+                numbers = source[:size]
+                highest = int(numbers.max())
+            return numbers if highest < limit else numbers % U(limit)
+
+        return read
 
     def _join(self, step: Join) -> Run:
         out, high, low = (self._registers[k] for k in (step.out, step.high, step.low))
@@ -290,20 +301,15 @@ class Arithmetic:
 
     def _shift(self, step: Shift) -> Run:
         out, scratch = self._registers[step.out], self._scratch[0]
-        source = self._registers[step.number] if step.number else None
-        counts = None if step.number else np.arange(len(out), dtype=U)
+        read = self._reader(step.number, 2**64)
 
         def run(start: int, size: int) -> None:
             n, s = out[:size], scratch[:size]
-            if source is None:
-                assert counts is not None
-                np.multiply(counts[:size], U(step.step), out=n)
-                np.add(n, U(step.start + start * step.step), out=n)
-                return
-            np.multiply(source[:size], U(step.step), out=n)
+            source = read(start, size)
+            np.multiply(source, U(step.step), out=n)
             np.add(n, U(step.start), out=n)
             for at, gap in step.gaps:
-                np.greater_equal(source[:size], U(at), out=s.view(np.bool_)[:size])
+                np.greater_equal(source, U(at), out=s.view(np.bool_)[:size])
                 np.multiply(s.view(np.bool_)[:size].view(np.uint8), U(gap), out=s)
                 np.add(n, s, out=n)
 
@@ -366,7 +372,7 @@ def walk(
     np.add(number, right, out=number)
     rows = np.flatnonzero(number >= size)
     while len(rows):
-        l, r = left[rows], right[rows]
-        halves(l, r, rounds, None if tweak is None else tweak[rows], scratch)
-        left[rows], right[rows] = l, r
-        rows = rows[l * of_right + r >= size]
+        high, low = left[rows], right[rows]
+        halves(high, low, rounds, None if tweak is None else tweak[rows], scratch)
+        left[rows], right[rows] = high, low
+        rows = rows[high * of_right + low >= size]

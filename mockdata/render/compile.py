@@ -1,9 +1,9 @@
-"""From columns and a layout to a program.
+r"""From columns and a layout to a program.
 
 >>> from mockdata.render.layout import Rows
 >>> from mockdata.vaults.pieces import Choice, Literal
 >>> pin = Column("pin", "value", (Literal("P"), *[Choice(tuple("0123456789"))] * 4))
->>> program = compile_program([pin], Rows(b"pin,", b",", b"\\n"), seed=1, timestamp=1_700_000_000)
+>>> program = compile_program([pin], Rows(b"pin,", b",", b"\n"), seed=1, timestamp=1_700_000_000)
 >>> program.lines[0].longest
 10
 """

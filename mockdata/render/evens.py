@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from math import prod
 from typing import Final, NamedTuple
 
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 TABLE: Final = 10_000
-"""Texts of a table that is merged out of several pieces, at most: it has to stay in a core's cache."""
+"""Texts of a table that is merged out of several pieces, at most: it must stay in a core's cache."""
 
 WIDEST: Final = 16
 """Bytes of such a text, at most."""
@@ -49,7 +50,7 @@ ENOUGH: Final = 2**48
 
 
 Between = Mapping[int, tuple[bytes, int]]
-"""A piece to the literal behind it and the even piece behind that, where nothing else is between."""
+"""A piece to the literal behind it and the even piece behind that, if nothing else is between."""
 
 
 class Steps:
@@ -115,11 +116,6 @@ class Atom(NamedTuple):
         low, high = widths(self.factor)
         return low == high and self.size <= TABLE and high <= WIDEST
 
-    @property
-    def tabled(self) -> bool:
-        """Whether a table holds its texts, and arithmetic need not make them."""
-        return self.size <= TABLE or not isinstance(self.factor, Numbers)
-
 
 class Group(NamedTuple):
     """Neighbours that are one table: their atoms, and the factors with literals between them."""
@@ -135,9 +131,8 @@ class Group(NamedTuple):
     def item(self, steps: Steps, pick: int) -> Item | list[Item]:
         """Return the text in a row of the table, or the number that the row stands for."""
         atom = self.atoms[0]
-        if atom.tabled:
+        if not isinstance(atom.factor, Numbers) or atom.size <= TABLE:
             return Cell(self.factors, pick)
-        assert isinstance(atom.factor, Numbers)
         return _number(steps, pick, atom.factor)
 
 
@@ -176,7 +171,7 @@ def cells(steps: Steps, number: int, digits: int) -> list[Item]:
 
 
 def justified(steps: Steps, count: Count) -> tuple[list[Item], int]:
-    """Return cells of a number's digits from its first one on, and a register of how many it has."""
+    """Return cells of a number's digits, from its first one on, and a register of how many."""
     out, length = steps.register(), steps.register()
     steps.made.append(Justify(out, length, count.number, count.digits))
     return cells(steps, out, count.digits), length
@@ -187,7 +182,7 @@ def atoms(place: int, piece: Even, escape: Escape) -> list[Atom]:
     return [Atom(place, factor) for factor in even_factors(piece, escape)]
 
 
-def groups(section: Sequence[Atom], between: Between, cuts: Set[int]) -> Iterator[Group]:
+def groups(section: Sequence[Atom], between: Between, cuts: AbstractSet[int]) -> Iterator[Group]:
     """Merge the atoms of a section: those that are neighbours, up to the size of a table.
 
     No group goes across the beginning of a piece in ``cuts``.
@@ -210,7 +205,7 @@ def _added(
     factors: list[Factor],
     atom: Atom,
     between: Between,
-    cuts: Set[int],
+    cuts: AbstractSet[int],
 ) -> tuple[Factor, ...] | None:
     """Return the factors that an atom adds to a group, or None if it begins another one."""
     if not merged:
@@ -262,5 +257,3 @@ def drawn(sizes: Sequence[int]) -> Iterator[tuple[slice, int]]:
         product *= size
     if start < len(sizes):
         yield slice(start, len(sizes)), 2 if product > SHARED else 1
-
-

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from mockdata.render.layout import Escape, escaped
@@ -45,7 +46,7 @@ UUID_FIELDS: Final = (
 LONGEST_NAMES: Final = {"first_name": 12, "last_name": 15}
 """Letters of the longest names of the census, which ``census.build`` checks."""
 
-CASES: Final = {"": str, "lower": str.lower, "title": str.title}
+CASES: Final[dict[str, Callable[[str], str]]] = {"": str, "lower": str.lower, "title": str.title}
 
 
 class Lit(NamedTuple):
@@ -75,8 +76,6 @@ class Count(NamedTuple):
     digits: int
 
 
-
-
 Item = Lit | Cell | Spell | Count
 
 
@@ -90,7 +89,7 @@ def widths(factor: Factor) -> tuple[int, int]:
             first, last = len(str(ranges[0][0])), len(str(ranges[-1][1]))
             return max(first, width), max(last, width)
         case Days(first, _, form):
-            size = len(spelled(datetime.date.fromordinal(first), form).encode())
+            size = len(spelled(dt.date.fromordinal(first), form).encode())
             return size, size
         case Names(source, _):
             return 2, LONGEST_NAMES[source]

@@ -22,11 +22,11 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One output: ``before`` the first column, ``between`` any two, ``after`` the last.
+    r"""One output: ``before`` the first column, ``between`` any two, ``after`` the last.
 
     ``between`` is one literal for every gap, or a literal for each. The literals stand as they are.
 
-    >>> Rows(b"ssn,", b",", b"\\n", escape="csv").gaps(3)
+    >>> Rows(b"ssn,", b",", b"\n", escape="csv").gaps(3)
     (b'ssn,', b',', b',', b'\\n')
     """
 

@@ -55,9 +55,8 @@ class Renderer:
     ``workspace`` may be shared by renderers of the same capacity that are used one at a time.
     """
 
-    def __init__(
-        self, program: Program, capacity: int, workspace: Workspace | None = None
-    ) -> None:
+    def __init__(self, program: Program, capacity: int, workspace: Workspace | None = None) -> None:
+        self.capacity = capacity
         room = workspace or Workspace(capacity)
         self._outputs = [
             made_output(line, number, program.steps, capacity)

@@ -132,9 +132,8 @@ class SpansOutput(Output):
 
     def advance(self, unit: int) -> Offsets:
         """Return the view of how many bytes a unit of each row has."""
-        found = next(n for n, s in zip(self._lengths, self._spans, strict=True) if s.unit == unit)
-        assert found is not None
-        return found
+        pairs = zip(self._lengths, self._spans, strict=True)
+        return next(found for found, span in pairs if span.unit == unit and found is not None)
 
     def lines(self, count: int) -> memoryview:
         """Return the first lines."""

@@ -23,7 +23,7 @@ Five bits are a character of the base 32 alphabet of RFC 4648, in lower case: a-
 **Of a UUID.** 122 bits hold ``h`` and a hash of it; ``mockdata.render.spelling`` has the places.
 
 **Of combinations.** The numbers below ``size`` stand for what a pattern's even pieces can be
-together. ``left * right`` is ``size`` or a little more, the two of a like size, and a number is split::
+together. ``left * right`` is ``size`` or a little more, both of a like size. A number is split::
 
     l, r = divmod(number, right)
     l = (l + F0(r)) % left

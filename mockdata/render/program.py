@@ -136,19 +136,19 @@ class Weights(NamedTuple):
 
 
 class Distinct(NamedTuple):
-    """``out = permuted index * size >> 64``."""
+    """``out = permuted source * size >> 64``."""
 
     out: int
-    index: int
+    source: int
     key: Permutation
     size: int
 
 
 class Permute(NamedTuple):
-    """``out`` = the permuted ``index``: a hash."""
+    """``out`` = the permuted ``source``: a hash."""
 
     out: int
-    index: int
+    source: int
     key: Permutation
 
 

@@ -31,6 +31,7 @@ TEN: Final = np.uint8(10)
 DIGIT_0: Final = np.uint8(ord("0"))
 TO_LETTER: Final = np.uint8(ord("a") - ord("0") - 10)
 
+
 class Puts:
     """Binds steps to the rows of outputs.
 
@@ -93,28 +94,28 @@ class Puts:
         return run
 
     def _putsuffix(self, step: PutSuffix) -> Run:
-        hash, work, places = self._registers[step.hash], self._work, self._places
+        hashes, work, places = self._registers[step.hash], self._work, self._places
         fields = [
             (self._field(output, at, "V8"), self._field(output, at + 8, "V8"))
             for output, at in step.places
         ]
 
         def run(_: int, size: int) -> None:
-            first, last = spelled_suffix(hash[:size], work, places)
+            first, last = spelled_suffix(hashes[:size], work, places)
             for one, other in fields:
                 one[:size], other[:size] = first.view("V8"), last.view("V8")
 
         return run
 
     def _putuuid(self, step: PutUuid) -> Run:
-        hash, work, places = self._registers[step.hash], self._work, self._places
+        hashes, work, places = self._registers[step.hash], self._work, self._places
         fields = [
             [self._field(output, at + offset, f"V{width}") for offset, width, _ in UUID_FIELDS]
             for output, at in step.places
         ]
 
         def run(_: int, size: int) -> None:
-            digits = spelled_uuid(hash[:size], work, places)
+            digits = spelled_uuid(hashes[:size], work, places)
             parts = [
                 np.ndarray((size,), f"V{width}", digits[k // 8].data, k % 8, (8,))
                 for _, width, k in UUID_FIELDS
@@ -152,8 +153,10 @@ class Puts:
     def _sure(
         self, terms: Sequence[Term]
     ) -> tuple[list[tuple[Words | None, NDArray[np.intp]]], tuple[int, int]]:
-        """Return what needs no look at how many digits a text has: sums by row, for as far as that
-        goes; what literals add to them, and the parity of all these digits."""
+        """Return the first terms for which no record need be looked at: sums by row.
+
+        Beside them, what literals add, and the parity of all these digits.
+        """
         found: list[tuple[Words | None, NDArray[np.intp]]] = []
         total, parity = 0, 0
         for term in terms:
@@ -252,9 +255,8 @@ def spelled_uuid(h: Words, work: Words, places: Words) -> tuple[Words, Words, Wo
     np.right_shift(fill, HALF, out=scratch)
     np.bitwise_xor(fill, scratch, out=fill)
     for k, source in enumerate((h, h, fill, fill)):
-        if k % 2:
-            source = np.right_shift(source, NIBBLE, out=words[k])
-        np.bitwise_and(source, NIBBLES, out=words[k])
+        np.right_shift(source, NIBBLE if k % 2 else U(0), out=words[k])
+        np.bitwise_and(words[k], NIBBLES, out=words[k])
     np.right_shift(words[1], HALF, out=scratch)
     np.bitwise_and(scratch, U(0xF), out=scratch)
     np.bitwise_and(words[3], U(0xFFFFFFFFFFFFFF00), out=words[3])

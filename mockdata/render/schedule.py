@@ -58,7 +58,7 @@ def writes(step: Step) -> tuple[int, ...]:
     return (step[0],)
 
 
-def reads(step: Step) -> tuple[int, ...]:
+def reads(step: Step) -> tuple[int, ...]:  # noqa: PLR0911
     """Return the registers that a step needs, a fraction that it changes included."""
     match step:
         case Pick(_, source) | Word(_, source) | Fraction(_, source) | Digit(_, source):
@@ -156,9 +156,7 @@ def _behind(
     for output, offset in step.places:
         template, owner = lines[output].template, owners[output]
         behind = range(offset + width, offset + width + missing)
-        if behind.stop > len(template) or any(
-            owner[k] >= 0 and owner[k] <= turn for k in behind
-        ):
+        if behind.stop > len(template) or any(owner[k] >= 0 and owner[k] <= turn for k in behind):
             return None
         texts.append([template[k] if owner[k] == LITERAL else -1 for k in behind])
     made = [{text[k] for text in texts} - {-1} for k in range(missing)]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from math import prod
 from operator import mul
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from mockdata.render.evens import Between, Group, Steps, atoms, chunks, drawn, groups, selected
@@ -45,7 +45,7 @@ WORD: Final = 2**64
 
 
 class Drawn(NamedTuple):
-    """An item, and what it was made of: the place of its piece, its group and the row's register."""
+    """An item, and what it was made of: its piece's place, its group and the row's register."""
 
     place: int
     item: Item

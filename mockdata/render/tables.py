@@ -5,7 +5,7 @@ Renderers share them: programs of many vaults have the same digits, days and nam
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 from functools import lru_cache
 from typing import Any, Final
@@ -18,14 +18,14 @@ from mockdata.render.program import Days, Factor, Names, Numbers, Table, Texts, 
 from mockdata.vaults import census
 from mockdata.vaults.dates import MONTHS
 
-__all__ = ["Sampler", "luhn", "lengths", "sampler", "texts"]
+__all__ = ["Sampler", "lengths", "luhn", "sampler", "texts"]
 
 Bytes = NDArray[np.uint8]
 
 KEPT: Final = 128
 """Tables that a process keeps though no renderer is using them; most have 10 to 160 kB."""
 
-EPOCH: Final = datetime.date(1970, 1, 1).toordinal()
+EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 
 NAMES: Final = {"first_name": "first_names", "last_name": "surnames"}
 
