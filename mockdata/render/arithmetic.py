@@ -351,9 +351,12 @@ def halves(
         np.right_shift(t, HALF, out=s)
         np.bitwise_xor(t, s, out=t)
         np.multiply(t, ROUND_2, out=t)
-        np.right_shift(t, U(bits), out=t)
-        np.multiply(t, U(modulus), out=t)
-        np.right_shift(t, U(64 - bits), out=t)
+        if bits <= 32:
+            np.right_shift(t, U(bits), out=t)
+            np.multiply(t, U(modulus), out=t)
+            np.right_shift(t, U(64 - bits), out=t)
+        else:
+            t[:] = high_product(t, modulus)
         np.add(changed, t, out=changed)
         np.subtract(changed, U(modulus), out=t)
         np.minimum(changed, t, out=changed)

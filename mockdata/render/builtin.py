@@ -6,9 +6,10 @@ import datetime as dt
 from functools import lru_cache
 from typing import Final
 
+from mockdata.render.columns import Column
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES
-from mockdata.render.program import Column, Program
+from mockdata.render.program import Program
 from mockdata.vaults import Key
 from mockdata.vaults.pieces import Date, Literal, Number, Piece, Suffix, Timestamp, Weighted
 

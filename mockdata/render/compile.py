@@ -10,14 +10,15 @@ r"""From columns and a layout to a program.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from mockdata.render.columns import Column
 from mockdata.render.items import Item, Lit
 from mockdata.render.layout import Columns, Layout, needs_quotes
 from mockdata.render.lines import Rows
-from mockdata.render.program import Column, Program
+from mockdata.render.program import Program
 from mockdata.render.schedule import scheduled
-from mockdata.render.streams import Compiler, Pair, sources
+from mockdata.render.streams import Compiler, sources
 from mockdata.vaults import pieces as of
 
 __all__ = ["compile_program"]
@@ -31,20 +32,17 @@ def compile_program(
     *,
     seed: int,
     timestamp: int,
-    vaults: Mapping[str, Pair] | None = None,
 ) -> Program:
     """Return the program that renders columns in a layout.
 
-    ``vaults`` maps names to the value's column and the token's, for all vaults that pieces refer
-    to; those of a token with ``Same`` are among them. An output is a column's, in their order, or
-    the only one of ``Rows``.
+    An output is a column's, in their order, or the only one of ``Rows``. No two different columns
+    have the same vault and side.
     """
-    compiler = Compiler(seed, timestamp, vaults or {}, layout.escape)
+    compiler = Compiler(seed, timestamp, layout.escape)
     for column in columns:
         compiler.look_ahead(column)
     quoted = tuple(
-        layout.escape == "csv" and needs_quotes(_texts(sources(column, vaults or {})))
-        for column in columns
+        layout.escape == "csv" and needs_quotes(_texts(sources(column))) for column in columns
     )
     made = [compiler.column(column) for column in columns]
     cells = [

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 TABLE: Final = 10_000
-"""Texts of a table that is merged out of several pieces, at most: it must stay in a core's cache."""
+"""Texts of a table that is merged out of several pieces, at most: a core's cache has to hold it."""
 
 WIDEST: Final = 16
 """Bytes of such a text, at most."""
@@ -228,11 +228,10 @@ def selected(sizes: Sequence[int]) -> list[bool]:
     """Return which pieces the permuted index takes: see ``mockdata.render.program``."""
     if prod(sizes) <= MOST_COMBINATIONS:
         return [True] * len(sizes)
-    product, taken = 1, []
-    for size in sizes:
-        taken.append(product < ENOUGH and product * size <= MOST_COMBINATIONS)
-        product *= size if taken[-1] else 1
-    return taken
+    large = next((k for k, size in enumerate(sizes) if size >= ENOUGH), None)
+    if large is not None:
+        return [k == large for k in range(len(sizes))]
+    return [prod(sizes[:k]) < ENOUGH for k in range(len(sizes))]
 
 
 def chunks(sizes: Sequence[int]) -> Iterator[slice]:

@@ -20,7 +20,6 @@ __all__ = [
     "Item",
     "Lit",
     "Spell",
-    "as_case",
     "digit_factors",
     "even_factors",
     "longest",
@@ -140,19 +139,3 @@ def weighted_factor(piece: Weighted, escape: Escape) -> Factor:
         texts = [CASES[piece.case](text) for text in piece.texts]
         return Texts(tuple(escaped(text, escape).encode() for text in texts))
     return Names(piece.source, piece.case)
-
-
-def as_case(item: Item, case: str) -> Item:
-    """Return an item in a case: names and texts; anything else as it is."""
-    if not case or not isinstance(item, Cell):
-        return item
-    factors: list[Factor] = []
-    for factor in item.factors:
-        match factor:
-            case Names(source, _):
-                factors.append(Names(source, case))
-            case Texts(texts):
-                factors.append(Texts(tuple(CASES[case](t.decode()).encode() for t in texts)))
-            case _:
-                factors.append(factor)
-    return Cell(tuple(factors), item.pick)

@@ -89,11 +89,13 @@ class UnitsOutput(Output):
 class Span(NamedTuple):
     """Units that are moved as one: from ``start`` on, ``width`` bytes, of which ``least`` stay.
 
-    ``unit`` is the only one, if its advance varies; else -1.
+    ``room`` is the width with what texts have too much. ``unit`` is the only one, if its advance
+    varies; else -1.
     """
 
     start: int
     width: int
+    room: int
     least: int
     unit: int
 
@@ -110,8 +112,9 @@ class SpansOutput(Output):
         self._spans = spans
         self._texts = []
         for span in spans:
-            literal = np.frombuffer(line.template, np.uint8)[span.start : span.start + span.width]
+            literal = np.frombuffer(line.template, np.uint8)[span.start :][: span.room]
             self._texts.append(np.tile(literal, capacity))
+        self._moved = [self.field(span.start, f"V{span.width}") for span in spans]
         self._lengths = [np.empty(capacity, np.intp) if s.unit >= 0 else None for s in spans]
         self._fixed = sum(span.width for span in spans if span.unit < 0)
         self._starts = np.zeros(capacity + 1, np.intp)
@@ -127,8 +130,9 @@ class SpansOutput(Output):
     def field(self, offset: int, dtype: Any) -> NDArray[Any]:
         """Return the view of a place in every row."""
         k = max(k for k, span in enumerate(self._spans) if span.start <= offset)
-        start, width, *_ = self._spans[k]
-        return np.ndarray((self._capacity,), dtype, self._texts[k], offset - start, (width,))
+        span = self._spans[k]
+        at = offset - span.start
+        return np.ndarray((self._capacity,), dtype, self._texts[k], at, (span.room,))
 
     def advance(self, unit: int) -> Offsets:
         """Return the view of how many bytes a unit of each row has."""
@@ -141,9 +145,9 @@ class SpansOutput(Output):
         self._sum(offsets)
         np.cumsum(offsets, out=starts[1 : count + 1])
         at = starts[:count]
-        moves = zip(self._at, self._texts, self._lengths, self._spans, strict=True)
-        for view, text, advance, span in moves:
-            view[at] = text.view(view.dtype)[:count]
+        moves = zip(self._at, self._moved, self._lengths, self._spans, strict=True)
+        for view, moved, advance, span in moves:
+            view[at] = moved[:count]
             if span is not self._spans[-1]:
                 np.add(at, span.width if advance is None else advance[:count], out=offsets)
                 at = offsets
@@ -194,7 +198,7 @@ def _spans(line: Line, number: int, steps: Sequence[Step]) -> Iterator[Span]:
             run.append(unit)
         if run and (not advance or unit + 1 == len(line.advances)):
             width = sum(line.advances[k] for k in run)
-            yield Span(run[0] * line.unit, width, width, -1)
+            yield Span(run[0] * line.unit, width, len(run) * line.unit, width, -1)
             run = []
         if not advance:
             yield _varying(unit, line.unit, number, steps)
@@ -208,7 +212,7 @@ def _varying(unit: int, width: int, number: int, steps: Sequence[Step]) -> Span:
             most = max([most, *(end - start for end in ends if 0 < end - start <= width)])
         elif isinstance(step, PutLength) and (number, unit) in step.places and step.table:
             least = int(lengths(step.table, step.more).min())
-    return Span(start, most, least, unit)
+    return Span(start, most, most, least, unit)
 
 
 def _fits(spans: Sequence[Span]) -> bool:

@@ -39,8 +39,9 @@ next one below ``size`` permutes those: the permutation's cycles stay, with what
 out of them (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002). With
 ``left`` the root of ``size``, less than one number in ``left`` is too large.
 
-``F`` is a multiply-shift of a keyed mix: of ``x * ROUND_1 + key``, folded, times ``ROUND_2``, the
-top bits, as a fraction of 2**64, times the modulus. Each round has a key of its own.
+``F`` is a multiply-shift of a keyed mix. With ``t = x * ROUND_1 + key``, folded as ``t ^ t >> 32``,
+and then times ``ROUND_2``, it is ``t * modulus >> 64``: of t, for a modulus of b bits, the b lowest
+ones count as zeros if b is at most 32. Each round has a key of its own.
 
 A Feistel network over sums; on few rounds for small domains see Morris, Rogaway and Stegers, "How
 to Encipher Messages on a Small Domain", CRYPTO 2009. This is no encryption: it has to look random,
@@ -89,7 +90,7 @@ ROUND_2: Final = 0xD6E8FEB86659FD93
 """Multipliers of a round's mix: the golden ratio's, and that of Evensen's rrmxmx."""
 
 MOST_COMBINATIONS: Final = 2**63
-"""The largest domain. It has room for every index, and every sum stays below 2**64."""
+"""The largest domain whose halves need not be of whole pieces: a number of it fits into a word."""
 
 BALANCED: Final = 16
 """How much larger one half may be than the other, for the pieces to be split between two."""
@@ -121,14 +122,12 @@ class Rounds(NamedTuple):
     def keyed(cls, seed: int, vault: str, kind: str, sizes: Iterable[int]) -> Rounds:
         """Return the permutation of the combinations of pieces that have these sizes.
 
-        Raises ValueError if there are more than 2**63 combinations.
+        If there are more than 2**63, the halves are of whole pieces.
         """
         products = list(accumulate(sizes, mul, initial=1))
         size = products[-1]
-        if size > MOST_COMBINATIONS:
-            raise ValueError(f"{size} combinations are more than 2**63")
         left, right = _halves(products)
-        count = 4 if size >= 2**32 else 6 if size >= 2**16 else 10
+        count = 4 if 2**32 <= size <= MOST_COMBINATIONS else 6 if size >= 2**16 else 10
         key = hashlib.blake2b(f"{seed}/{vault}/{kind}/rounds".encode())
         stream = key.digest() + hashlib.blake2b(key.digest()).digest()
         words = [int.from_bytes(stream[8 * k : 8 * k + 8], "little") for k in range(count)]
@@ -142,7 +141,8 @@ def _halves(products: list[int]) -> tuple[int, int]:
     """
     size = products[-1]
     left = min(products, key=lambda product: max(product, size // product))
-    if max(left, size // left) <= BALANCED * min(left, size // left) and size >= 2**16:
+    low, high = sorted((left, size // left))
+    if (high <= BALANCED * low and size >= 2**16) or size > MOST_COMBINATIONS:
         return left, size // left
     root = isqrt(size - 1) + 1
     return root, -(-size // root)

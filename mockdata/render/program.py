@@ -26,8 +26,9 @@ piece does. ``Program.bias`` bounds how much likelier than another a combination
 
 **Permuted in the format.** Otherwise the even pieces of a column are the digits of one number, the
 permuted index (``permute.Rounds``), again the first most significant. Where there are more than
-2**63 combinations, the pieces from the first on are taken until they have at least 2**48, without
-those that would make it more than 2**63; the others are drawn as above.
+2**63 combinations, the first piece that has 2**48 texts or more takes the index; if there is none,
+the pieces from the first on, until they have 2**48 combinations or more. The others are drawn as
+above.
 
 **Rows.** An output whose lines have one width has rows of this width, one after the other. Else a
 row has several units of ``unit`` bytes: the text of each begins at its unit, and is moved to where
@@ -44,12 +45,10 @@ from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from mockdata.render.permute import Permutation, Rounds
-from mockdata.vaults.pieces import Piece
 
 __all__ = [
     "INDEX",
     "CheckDigit",
-    "Column",
     "Days",
     "Digit",
     "Distinct",
@@ -377,21 +376,3 @@ def _arrived(digest: bytes, packed: bytes) -> Program:
         found = Program(*pickle.loads(packed))  # noqa: S301  (from the process that sent it)
         _programs[digest] = found
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: its pieces, and the stream that they are drawn from.
-
-    ``vault`` and ``kind`` (``value``, ``token``, or a table's column) key the stream. ``distinct``
-    is the number of different records, 0 for as many as there are indices. With ``repeats``, even
-    pieces are drawn, each by itself, though nothing else in the column never repeats.
-    """
-
-    vault: str
-    kind: str
-    pieces: tuple[Piece, ...]
-    distinct: int = 0
-    repeats: bool = False
-    kept: tuple[int, int] = (0, 0)
-    """Of a token with ``Same``: how many of the value's pieces it keeps, from either end."""

@@ -156,13 +156,25 @@ def _behind(
     for output, offset in step.places:
         template, owner = lines[output].template, owners[output]
         behind = range(offset + width, offset + width + missing)
-        if behind.stop > len(template) or any(owner[k] >= 0 and owner[k] <= turn for k in behind):
+        if behind.stop > _room(lines[output], offset) or any(
+            owner[k] >= 0 and owner[k] <= turn for k in behind
+        ):
             return None
         texts.append([template[k] if owner[k] == LITERAL else -1 for k in behind])
     made = [{text[k] for text in texts} - {-1} for k in range(missing)]
     if any(len(choices) > 1 for choices in made):
         return None
     return bytes(next(iter(choices), 0) for choices in made)
+
+
+def _room(line: Line, offset: int) -> int:
+    """Return where the units end that are moved together with that of an offset."""
+    if not line.unit:
+        return len(line.template)
+    last = offset // line.unit
+    while line.advances[last] == line.unit and any(line.advances[last + 1 : last + 2]):
+        last += 1
+    return (last + 1) * line.unit
 
 
 def _parts(width: int) -> list[tuple[int, int]]:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from math import prod
 from operator import mul
 from typing import Final, NamedTuple
 
+from mockdata.render.columns import Column, field_of
 from mockdata.render.evens import Between, Group, Steps, atoms, chunks, drawn, groups, selected
-from mockdata.render.items import DIGITS, Cell, Count, Item, Lit, Spell, as_case, weighted_factor
+from mockdata.render.items import DIGITS, Cell, Count, Item, Lit, Spell, weighted_factor
 from mockdata.render.layout import Escape, escaped
 from mockdata.render.permute import Permutation, Rounds
 from mockdata.render.program import (
     INDEX,
     CheckDigit,
-    Column,
     Distinct,
     Fraction,
     Permute,
@@ -34,10 +34,7 @@ from mockdata.render.program import (
 )
 from mockdata.vaults import pieces as of
 
-__all__ = ["Compiler", "Pair", "sources"]
-
-Pair = tuple[Column, Column]
-"""The columns of a vault: its value, and its token."""
+__all__ = ["Compiler", "sources"]
 
 LONGEST_INDEX: Final = 2**40
 FRACTION: Final = 2**48
@@ -65,42 +62,39 @@ class Row(NamedTuple):
 
 
 class Compiler:
-    """Makes the steps of one program. ``vaults`` are those that columns may refer to."""
+    """Makes the steps of one program."""
 
-    def __init__(
-        self, seed: int, timestamp: int, vaults: Mapping[str, Pair], escape: Escape
-    ) -> None:
+    def __init__(self, seed: int, timestamp: int, escape: Escape) -> None:
         self.steps = Steps()
         self.bias = 0.0
         self.seed, self.timestamp, self.escape = seed, str(timestamp), escape
-        self._vaults = vaults
         self._known: dict[object, int] = {}
         self._rows: dict[tuple[str, str, int], Row] = {}
         self._cuts: dict[tuple[str, str], set[int]] = {}
 
     def column(self, column: Column) -> list[Item]:
         """Return the items of a column at the record's index."""
-        return [found.item for found in self._row(column, self._index(column, INDEX)).drawn]
+        return [found.item for found in self.row(column, self._index(column, INDEX)).drawn]
 
     def look_ahead(self, column: Column) -> None:
         """Note where the pieces of the columns that a column is made of have to be apart."""
-        key = column.vault, column.kind
+        key = column.vault, column.side
         if key in self._cuts:
             return
         self._cuts[key] = set()
         for piece in column.pieces:
             if isinstance(piece, of.Reference):
-                other = self._referred(piece)
+                other = column.referred(piece)
                 self.look_ahead(other)
                 for place in places_of(other, piece.what):
-                    self._cuts[other.vault, other.kind] |= {place, place + 1}
+                    self._cuts[other.vault, other.side] |= {place, place + 1}
             elif isinstance(piece, of.Same):
-                value = self._value(column)
+                value = column.referred(piece)
                 self.look_ahead(value)
                 left, right = column.kept
-                self._cuts[value.vault, value.kind] |= {
+                self._cuts[value.vault, value.side] |= {
                     *(left, len(value.pieces) - right),
-                    *(part[0][0] for side in parts(column, value) for part in side),
+                    *(part[0][0] for part in (*parts(column, value)[0], *parts(column, value)[1])),
                 }
 
     def once(self, key: object, make: Callable[[int], Step]) -> int:
@@ -112,7 +106,7 @@ class Compiler:
 
     def hash(self, column: Column, index: int) -> int:
         """Return the register of a column's hash."""
-        key = Permutation.keyed(self.seed, column.vault, column.kind)
+        key = Permutation.keyed(self.seed, column.vault, column.side)
         return self.once((key, index), lambda out: Permute(out, index, key))
 
     def word(self, hash: int, number: int) -> int:
@@ -123,7 +117,7 @@ class Compiler:
         self, column: Column, number: int, sizes: Sequence[int], tweak: int = -1
     ) -> list[tuple[slice, int]]:
         """Permute a number, and return which pieces are the digits of which registers."""
-        rounds = Rounds.keyed(self.seed, column.vault, column.kind, sizes)
+        rounds = Rounds.keyed(self.seed, column.vault, column.side, sizes)
         left, right = self.steps.register(), self.steps.register()
         self.steps.made.append(Scatter(left, right, number, rounds, tweak))
         before = [*accumulate(sizes, mul, initial=1)]
@@ -136,23 +130,19 @@ class Compiler:
         """Note how uneven a column's draws are."""
         self.bias = max(self.bias, bias)
 
-    def referred(self, piece: of.Reference, index: int) -> list[Item]:
+    def referred(self, column: Column, piece: of.Reference, index: int) -> list[Item]:
         """Return the items of what another vault has at an index."""
-        other = self._referred(piece)
-        row = self._row(other, self._index(other, index))
+        other = column.referred(piece)
         places = places_of(other, piece.what) or range(len(other.pieces))
-        return [as_case(found.item, piece.case) for found in row.at(places)]
+        row = self.row(other, self._index(other, index))
+        return [self._cased(found, other, piece.case) for found in row.at(places)]
 
-    def value_row(self, column: Column, index: int) -> tuple[Column, Row]:
-        """Return the column of the value that a token is of, and what it consists of."""
-        value = self._value(column)
-        return value, self._row(value, index)
-
-    def _value(self, column: Column) -> Column:
-        return self._vaults[column.vault][0]
-
-    def _referred(self, piece: of.Reference) -> Column:
-        return self._vaults[piece.vault][piece.what == "token"]
+    def _cased(self, found: Drawn, column: Column, case: of.Case) -> Item:
+        """Return what is drawn in a case, if it is by its weight."""
+        piece = column.pieces[found.place]
+        if not case or not isinstance(piece, of.Weighted):
+            return found.item
+        return Cell((weighted_factor(replace(piece, case=case), self.escape),), found.pick)
 
     def _index(self, column: Column, index: int) -> int:
         """Return the register of which record of its vault a column has at an index."""
@@ -162,10 +152,11 @@ class Compiler:
         self.biased(column.distinct / WORD)
         return self.once((key, index), lambda out: Distinct(out, index, key, column.distinct))
 
-    def _row(self, column: Column, index: int) -> Row:
-        key = column.vault, column.kind, index
+    def row(self, column: Column, index: int) -> Row:
+        """Return what a column consists of at the record of its vault that a register has."""
+        key = column.vault, column.side, index
         if key not in self._rows:
-            cuts = self._cuts[column.vault, column.kind]
+            cuts = self._cuts[column.vault, column.side]
             self._rows[key] = _Stream(self, column, index, cuts).row()
         return self._rows[key]
 
@@ -173,15 +164,6 @@ class Compiler:
 def places_of(column: Column, what: str) -> list[int]:
     """Return the places of the pieces that have a field; none for the whole value or token."""
     return [k for k, piece in enumerate(column.pieces) if field_of(piece) == what]
-
-
-def field_of(piece: of.Piece) -> str:
-    """Return the name by which a reference asks for a piece."""
-    if isinstance(piece, of.Weighted) and piece.source != "list":
-        return piece.field or piece.source
-    if isinstance(piece, of.Reference) and piece.what not in ("value", "token"):
-        return piece.what
-    return getattr(piece, "field", "")
 
 
 Part = list[tuple[int, of.Even]]
@@ -319,12 +301,13 @@ class _Stream:
         if isinstance(piece, of.Even):
             return self._evens.get(place, [])
         if isinstance(piece, of.Same):
-            value, row = self._compiler.value_row(self._column, self._index)
+            value = self._column.referred(piece)
+            row = self._compiler.row(value, self._index)
             column = replace(self._column, pieces=value.pieces)
             same = _Stream(self._compiler, column, self._index, set()).same(row)
             return [Drawn(place, found.item) for found in same]
         if isinstance(piece, of.Reference):
-            items = self._compiler.referred(piece, self._index)
+            items = self._compiler.referred(self._column, piece, self._index)
             return [Drawn(place, item) for item in items]
         if isinstance(piece, of.Weighted):
             half = self._halves[place]
@@ -391,7 +374,7 @@ class _Stream:
         kept, free = parts(column, column)
         free_places = range(column.kept[0], len(pieces) - column.kept[1])
         weighted = [d for d in row.drawn if isinstance(pieces[d.place], of.Weighted)]
-        key = Permutation.keyed(compiler.seed, column.vault, f"{column.kind}/same")
+        key = Permutation.keyed(compiler.seed, column.vault, f"{column.side}/same")
         context = [self._number(part, row) for part in kept]
         context += [found.pick for found in weighted if found.place not in free_places]
         for part in free:
@@ -426,17 +409,17 @@ def term(item: Item) -> Term:
             return Term("number", number)
 
 
-def sources(column: Column, vaults: Mapping[str, Pair]) -> list[of.Piece]:
+def sources(column: Column) -> list[of.Piece]:
     """Return the pieces that a column's text may consist of, those referred to included."""
     found: list[of.Piece] = []
     for piece in column.pieces:
         if isinstance(piece, of.Reference):
-            other = vaults[piece.vault][piece.what == "token"]
+            other = column.referred(piece)
             places = places_of(other, piece.what) or range(len(other.pieces))
             chosen = tuple(other.pieces[place] for place in places)
-            found += sources(Column(other.vault, other.kind, chosen), vaults)
+            found += sources(replace(other, pieces=chosen))
         elif isinstance(piece, of.Same):
-            found += sources(vaults[column.vault][0], vaults)
+            found += sources(column.referred(piece))
         else:
             found.append(piece)
     return found
