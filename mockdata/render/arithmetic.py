@@ -66,13 +66,12 @@ def mixed(h: Words, scratch: Words) -> None:
 
 def high_product(a: Words, n: int) -> Words:
     """Return ``a * n >> 64``, in new arrays; n below 2**64."""
-    high: np.uint64
-    low: np.uint64
     high, low = U(n >> 32), U(n & 0xFFFFFFFF)
     a_high, a_low = a >> HALF, a & LOW
     middle = a_high * low + (a_low * low >> HALF)
     other = a_low * high + (middle & LOW)
-    return a_high * high + (middle >> HALF) + (other >> HALF)
+    product: Words = a_high * high + (middle >> HALF) + (other >> HALF)
+    return product
 
 
 class Arithmetic:

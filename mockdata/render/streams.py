@@ -146,11 +146,12 @@ class Compiler:
 
     def _index(self, column: Column, index: int) -> int:
         """Return the register of which record of its vault a column has at an index."""
-        if not column.distinct:
+        size = column.distinct
+        if size is None:
             return index
         key = Permutation.keyed(self.seed, column.vault, "distinct")
-        self.biased(column.distinct / WORD)
-        return self.once((key, index), lambda out: Distinct(out, index, key, column.distinct))
+        self.biased(size / WORD)
+        return self.once((key, index), lambda out: Distinct(out, index, key, size))
 
     def row(self, column: Column, index: int) -> Row:
         """Return what a column consists of at the record of its vault that a register has."""

@@ -98,11 +98,18 @@ def render(
     return sizes
 
 
+@overload
+def measure(program: Key, start: int, stop: int) -> int: ...
+
+
+@overload
+def measure(program: Program, start: int, stop: int) -> tuple[int, ...]: ...
+
+
 def measure(program: Program | Key, start: int, stop: int) -> tuple[int, ...] | int:
     """Return the bytes that each output has of the indices from ``start`` up to ``stop``."""
     if isinstance(program, Key):
-        sizes = measure(program_of(program), start, stop)
-        return sizes[0] if isinstance(sizes, tuple) else sizes
+        return measure(program_of(program), start, stop)[0]
     renderer = _renderers.get(program, min(BATCH, stop - start))
     step = renderer.capacity
     blocks = [renderer.measure(k, min(k + step, stop)) for k in range(start, stop, step)]
