@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from functools import cache
 from math import isqrt, prod
 
 from mockdata.render.alias import buckets
@@ -112,10 +113,13 @@ def digest_of(data):
     return hashlib.blake2b(data).digest()
 
 
+sampler = cache(buckets)
+
+
 def weighted(piece, draw):
     """Return the row and the text that a draw of 32 bits gives."""
     if piece.source == "list":
-        table = buckets(piece.weights)
+        table = sampler(piece.weights)
         k = draw * len(table) >> 32
         bucket = table[k]
         if len(piece.weights) <= 2**16:
@@ -244,7 +248,7 @@ class Drawn:
                 return str(start + step * self.index)
             case CheckDigit(prefix):
                 return check_digit(prefix + "".join(before))
-            case Reference(vault, what, case):
+            case Reference(_, what, case):
                 return self.run.referred(self.column.referred(piece), what, case, self.index)
         raise TypeError(piece)
 
@@ -313,7 +317,9 @@ class Run:
     def referred(self, column, what, case, index):
         """Return what another column has at an index, with weighted pieces in another case."""
         if case:
-            pieces = [replace(p, case=case) if isinstance(p, Weighted) else p for p in column.pieces]
+            pieces = [
+                replace(p, case=case) if isinstance(p, Weighted) else p for p in column.pieces
+            ]
             column = replace(column, pieces=tuple(pieces))
         texts = self.drawn(column, index).texts
         whole = what in ("value", "token")

@@ -4,7 +4,7 @@ The chi-square tests have fixed seeds, so each passes or fails for ever. There a
 comparisons; each fails one time in 100 million where nothing is wrong.
 """
 
-from itertools import combinations, pairwise
+from itertools import chain, combinations, pairwise
 from math import prod
 
 import numpy as np
@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mockdata.render.arithmetic import halves, walk
 from mockdata.render.evens import chunks, drawn, selected
 from mockdata.render.permute import Permutation, Rounds
+from mockdata.render.words import halves, walk
 
 from . import oracle, oracle_patterns
 
@@ -48,12 +48,27 @@ def keyed(sizes, seed=0, vault="card", kind="value"):
     return Rounds.keyed(seed, vault, kind, sizes)
 
 
-@pytest.mark.parametrize("size", [*range(1, 60), 97, 100, 127, 128, 1000, 9_973, 10_000, 65_535, 65_536, 65_537, 99_991])
+@pytest.mark.parametrize(
+    "size", [*range(1, 60), 97, 100, 127, 128, 1000, 9_973, 10_000, 65_535, 65_536, 65_537, 99_991]
+)
 def test_every_number_of_a_small_domain_comes_once(size):
     assert sorted(numbers_of(keyed([size]), range(size)).tolist()) == list(range(size))
 
 
-@pytest.mark.parametrize("sizes", [[1, 1], [1, 7, 1], [2, 2], [3, 5, 7], [10] * 5, [898, 99], [2, 9_999], [16, 4096, 1], [300, 301]])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [1, 1],
+        [1, 7, 1],
+        [2, 2],
+        [3, 5, 7],
+        [10] * 5,
+        [898, 99],
+        [2, 9_999],
+        [16, 4096, 1],
+        [300, 301],
+    ],
+)
 def test_every_combination_of_a_small_domain_comes_once(sizes):
     size = prod(sizes)
     assert sorted(numbers_of(keyed(sizes), range(size)).tolist()) == list(range(size))
@@ -98,10 +113,10 @@ def test_the_pieces_that_take_the_index_have_room_for_it(sizes):
 @given(SIZES)
 def test_pieces_are_cut_into_parts_that_fit(sizes):
     parts = [sizes[part] for part in chunks(sizes)]
-    assert sum(parts, []) == sizes
+    assert [*chain(*parts)] == sizes
     assert all(prod(part) <= 2**63 for part in parts)
     words = [(sizes[part], count) for part, count in drawn(sizes)]
-    assert sum((part for part, _ in words), []) == sizes
+    assert [*chain(*(part for part, _ in words))] == sizes
     assert all(prod(part) <= 2**30 if count == 1 else len(part) == 1 for part, count in words)
 
 
@@ -117,7 +132,10 @@ def test_a_small_domain_is_permuted_in_every_way(sizes):
     size = prod(sizes)
     count = 10_000 if size < 100 else 30_000
     images = np.array(
-        [[int(n) for n in numbers_of(keyed(sizes, seed), [0, 1, size - 1])] for seed in range(count)]
+        [
+            [int(n) for n in numbers_of(keyed(sizes, seed), [0, 1, size - 1])]
+            for seed in range(count)
+        ]
     )
     for column in images.T:
         assert stats.chisquare(np.bincount(column, minlength=size)).pvalue > LEVEL
@@ -130,7 +148,9 @@ def test_a_small_domain_is_permuted_in_every_way(sizes):
 
 @pytest.mark.parametrize("size", [3, 4, 5])
 def test_all_orders_of_a_tiny_domain_come(size):
-    orders = [tuple(numbers_of(keyed([size], seed), range(size)).tolist()) for seed in range(12_000)]
+    orders = [
+        tuple(numbers_of(keyed([size], seed), range(size)).tolist()) for seed in range(12_000)
+    ]
     counts = np.unique(np.array(orders), axis=0, return_counts=True)[1]
     assert len(counts) == prod(range(1, size + 1))
     assert stats.chisquare(counts).pvalue > LEVEL
@@ -165,7 +185,12 @@ def pieces(name, seed=0, vault="card", kind="value", start=0):
         if len(sizes) < 4:
             made += [low_digit(left * np.uint64(rounds.right) + right)]
     else:
-        made = [cells(left, rounds.left), cells(right, rounds.right), low_digit(left), low_digit(right)]
+        made = [
+            cells(left, rounds.left),
+            cells(right, rounds.right),
+            low_digit(left),
+            low_digit(right),
+        ]
     return made
 
 
@@ -174,7 +199,11 @@ def cells(digit, size):
     parts = min(size, 16)
     bounds = -(-np.arange(parts + 1, dtype=object) * size // parts)
     shares = np.diff(bounds.astype(float)) / size
-    return (digit * np.uint64(parts) // np.uint64(size) if size < 2**59 else digit // np.uint64(size // parts)).astype(np.intp), shares
+    return (
+        digit * np.uint64(parts) // np.uint64(size)
+        if size < 2**59
+        else digit // np.uint64(size // parts)
+    ).astype(np.intp), shares
 
 
 def low_digit(number):

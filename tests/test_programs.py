@@ -23,7 +23,7 @@ from mockdata.render.columns import Column
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES, Columns, Rows
 from mockdata.render.numpy_renderer import Renderer
-from mockdata.render.program import Days, Names, Numbers, PutText, Table, Texts
+from mockdata.render.steps import Days, Names, Numbers, PutText, Table, Texts
 from mockdata.render.task import Place
 from mockdata.vaults.pieces import (
     CheckDigit,
@@ -65,8 +65,9 @@ def lines(columns, stop, seed=1, start=0):
     renderer = Renderer(made, 10_000)
     texts = [[] for _ in columns]
     for first in range(start, stop, 10_000):
-        for into, output in zip(texts, renderer.render(first, min(first + 10_000, stop)), strict=True):
-            into += bytes(output).decode().split("\n")[:-1]
+        outputs = renderer.render(first, min(first + 10_000, stop))
+        for column, output in zip(texts, outputs, strict=True):
+            column.extend(bytes(output).decode().split("\n")[:-1])
     return texts
 
 
@@ -96,6 +97,18 @@ def test_nothing_comes_twice_up_to_the_whole_capacity(name):
     assert len(again) - len(set(again)) == 5 or name == "named"
 
 
+@pytest.mark.slow
+def test_twenty_million_social_security_numbers_differ():
+    made = program([Column("ssn", "value", SSN)])
+    assert prod(piece.size for piece in SSN[::2]) == 898 * 99 * 9999
+    renderer, seen = Renderer(made, 10_000), []
+    for start in range(0, 20_000_000, 10_000):
+        rows = np.frombuffer(renderer.render(start, start + 10_000)[0], np.uint8).reshape(-1, 12)
+        digits = rows[:, [0, 1, 2, 4, 5, 7, 8, 9, 10]].astype(np.uint32) - ord("0")
+        seen.append(digits @ 10 ** np.arange(8, -1, -1, dtype=np.uint32))
+    assert len(np.unique(np.concatenate(seen))) == 20_000_000
+
+
 def test_drawn_pieces_come_again():
     (texts,) = lines([Column("made", "value", (DIGIT,) * 4, repeats=True)], 10_000)
     counts = Counter(texts)
@@ -105,7 +118,7 @@ def test_drawn_pieces_come_again():
 def test_distinct_records_have_one_token_each():
     value, token = pair([*[DIGIT] * 6, Literal("-"), Weighted("last_name")], (1, 0), distinct=500)
     values, tokens = lines([value, token], 20_000)
-    assert len(set(values)) == len(set(tokens)) == len(set(zip(values, tokens))) == 500
+    assert len(set(values)) == len(set(tokens)) == len(set(zip(values, tokens, strict=True))) == 500
     assert stats.chisquare([*Counter(values).values()]).pvalue > LEVEL
 
 
@@ -168,7 +181,9 @@ def test_the_bias_of_the_four_vaults():
     assert max(biases.values()) == biases["ssn"] == 898 * 99 * 9999 / 2**48
 
 
-@pytest.mark.parametrize("pieces", [(DIGIT,) * 16, (Number(((0, 2**45),)),), (DAY, *[LETTER] * 4, DIGIT)])
+@pytest.mark.parametrize(
+    "pieces", [(DIGIT,) * 16, (Number(((0, 2**45),)),), (DAY, *[LETTER] * 4, DIGIT)]
+)
 def test_drawn_pieces_are_even(pieces):
     texts = lines([Column("made", "value", pieces, repeats=True)], 200_000)[0]
     for place in (-1, -2, -3):
@@ -277,7 +292,9 @@ def test_a_worker_reports_the_bytes_of_each_batch(places, batch):
     assert task.measure(made, 3, 12_003) == tuple(len(text) - 5 for text in whole)
     first = whole[0][5:].split(b"\n")
     assert sum(len(line) + 1 for line in first[:batch][: len(first) - 1]) == sizes[0][0]
-    assert whole[0][5:].decode() == "".join(f"{text}\n" for text in lines(FOUR["name"], 12_003, start=3)[0])
+    assert whole[0][5:].decode() == "".join(
+        f"{text}\n" for text in lines(FOUR["name"], 12_003, start=3)[0]
+    )
 
 
 def test_a_place_has_to_be_the_file_that_it_was(places, tmp_path):
@@ -296,8 +313,13 @@ def test_thirty_vaults_take_little_more_memory_than_four(places):
     def growth(count):
         made = [
             compile_program(
-                [Column(f"v{k}", side, (*SSN, Literal(f"-{k}-"), Suffix())) for side in ("value", "token")],
-                CSV_LINES, seed=1, timestamp=1_700_000_000,
+                [
+                    Column(f"v{k}", side, (*SSN, Literal(f"-{k}-"), Suffix()))
+                    for side in ("value", "token")
+                ],
+                CSV_LINES,
+                seed=1,
+                timestamp=1_700_000_000,
             )
             for k in range(count)
         ]

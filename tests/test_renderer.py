@@ -38,7 +38,7 @@ WORKSPACE = Workspace(64)
 DIGIT = Choice(tuple("0123456789"))
 LETTER = Choice(tuple("abcdefghijklmnopqrstuvwxyz"))
 
-CHARACTERS = st.sampled_from('abZ09,"\\ -;é€😀\'{}')
+CHARACTERS = st.sampled_from("abZ09,\"\\ -;é€😀'{}")
 TEXTS = st.text(CHARACTERS, min_size=1, max_size=20)
 
 
@@ -47,8 +47,16 @@ def numbers(draw):
     if draw(st.booleans()):
         width = draw(st.integers(1, 19))
         return Number(((0, 10**width - 1 if width < 19 else 2**63 - 1),), width)
-    bounds = sorted(draw(st.sets(st.integers(0, draw(st.sampled_from([30, 10**4, 10**9, 2**63 - 1]))), min_size=2, max_size=6)))
-    ranges = tuple(zip(bounds[::2], bounds[1::2]))
+    bounds = sorted(
+        draw(
+            st.sets(
+                st.integers(0, draw(st.sampled_from([30, 10**4, 10**9, 2**63 - 1]))),
+                min_size=2,
+                max_size=6,
+            )
+        )
+    )
+    ranges = tuple(zip(bounds[::2], bounds[1::2], strict=False))
     width = draw(st.sampled_from([0, len(str(ranges[-1][1]))]))
     return Number(ranges, width)
 
@@ -80,7 +88,11 @@ PIECES = st.one_of(
     st.just(Timestamp()),
     EVENS,
     EVENS,
-    st.builds(Weighted, st.sampled_from(["first_name", "last_name"]), st.sampled_from(["", "lower", "title"])),
+    st.builds(
+        Weighted,
+        st.sampled_from(["first_name", "last_name"]),
+        st.sampled_from(["", "lower", "title"]),
+    ),
     lists(),
     st.sampled_from([Suffix(), Uuid(), Index(), Index(5, 7), CheckDigit(), CheckDigit("80840")]),
 )
@@ -94,7 +106,9 @@ COLUMNS = st.builds(
     st.booleans(),
 )
 
-STARTS = st.one_of(st.integers(0, 100), st.integers(2**40 - 200, 2**40 - 64), st.integers(0, 2**40 - 64))
+STARTS = st.one_of(
+    st.integers(0, 100), st.integers(2**40 - 200, 2**40 - 64), st.integers(0, 2**40 - 64)
+)
 
 
 def rendered(columns, layout, start, count, seed=SEED):
@@ -153,10 +167,9 @@ def test_rows_read_back_as_json_are_the_texts(value, token, start, count):
 def test_blocks_join(columns, start):
     program, whole = rendered(columns, Columns(), start, 60)
     renderer = Renderer(program, 7)
-    parts = [b"".join(block) for block in zip(*(
-        [bytes(output) for output in renderer.render(start + k, min(start + k + 7, start + 60))]
-        for k in range(0, 60, 7)
-    ))]
+    blocks = [(start + k, min(start + k + 7, start + 60)) for k in range(0, 60, 7)]
+    rendered_blocks = [[bytes(output) for output in renderer.render(*block)] for block in blocks]
+    parts = [b"".join(outputs) for outputs in zip(*rendered_blocks, strict=True)]
     assert parts == whole
 
 
@@ -172,7 +185,7 @@ def test_a_program_travels_and_stays_one_object(columns):
     assert arrived.digest == program.digest
 
 
-def vault(value, kept=(0, 0), token=(Same(),), **settings):
+def vault(value, kept, token, **settings):
     value = Column("made", "value", tuple(value), **settings)
     return value, Column("made", "token", token, kept=kept, references=(value,), **settings)
 
@@ -183,7 +196,13 @@ def vaults_with_same(draw):
     left = draw(st.integers(0, len(value)))
     right = draw(st.integers(0, len(value) - left))
     token = draw(st.sampled_from([(Same(),), (Literal("T-"), Same(), DIGIT)]))
-    return vault(value, (left, right), token, distinct=draw(st.sampled_from([None, 50])), repeats=draw(st.booleans()))
+    return vault(
+        value,
+        (left, right),
+        token,
+        distinct=draw(st.sampled_from([None, 50])),
+        repeats=draw(st.booleans()),
+    )
 
 
 @given(vaults_with_same(), STARTS, st.integers(1, 20))
@@ -191,14 +210,23 @@ def vaults_with_same(draw):
 def test_tokens_of_the_values_own_pattern(pair, start, count):
     _, lines = rendered(pair, Columns(), start, count)
     texts = expected(pair, start, count)
-    assert [output.decode().split("\n")[:-1] for output in lines] == [list(c) for c in zip(*texts)]
+    assert [output.decode().split("\n")[:-1] for output in lines] == [
+        list(c) for c in zip(*texts, strict=True)
+    ]
 
 
 FIELDS = st.sampled_from(["value", "token", "number", "date", "city", "first"])
 
 
 @given(
-    st.lists(st.one_of(PIECES, st.builds(Reference, st.just("other"), FIELDS, st.sampled_from(["", "lower", "title"]))), min_size=1, max_size=6),
+    st.lists(
+        st.one_of(
+            PIECES,
+            st.builds(Reference, st.just("other"), FIELDS, st.sampled_from(["", "lower", "title"])),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
     STARTS,
     st.sampled_from([None, 30]),
     st.sampled_from([None, 40]),
@@ -214,7 +242,9 @@ def test_references_are_what_the_other_vault_has_at_the_same_index(pieces, start
     column = Column("made", "value", tuple(pieces), distinct, references=(other, token))
     _, lines = rendered([column, other], Columns(), start, 20)
     texts = expected([column, other], start, 20)
-    assert [output.decode().split("\n")[:-1] for output in lines] == [list(c) for c in zip(*texts)]
+    assert [output.decode().split("\n")[:-1] for output in lines] == [
+        list(c) for c in zip(*texts, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 70_000])
@@ -223,4 +253,6 @@ def test_a_list_of_any_size(size):
     even = Column("made", "value", (Choice(texts), Literal("."), DIGIT))
     weighted = Column("made", "token", (Weighted("list", "", texts, tuple(range(1, size + 1))),))
     _, lines = rendered([even, weighted], Columns(), 0, 60)
-    assert [o.decode().split("\n")[:-1] for o in lines] == [list(c) for c in zip(*expected([even, weighted], 0, 60))]
+    assert [o.decode().split("\n")[:-1] for o in lines] == [
+        list(c) for c in zip(*expected([even, weighted], 0, 60), strict=True)
+    ]

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mockdata.render.columns import Column
+from mockdata.render.drawn import sources
 from mockdata.render.items import Item, Lit
 from mockdata.render.layout import Columns, Layout, needs_quotes
 from mockdata.render.lines import Rows
 from mockdata.render.program import Program
 from mockdata.render.schedule import scheduled
-from mockdata.render.streams import Compiler, sources
+from mockdata.render.streams import Compiler
 from mockdata.vaults import pieces as of
 
 __all__ = ["compile_program"]

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from mockdata.render.items import DIGITS, Cell, Count, Item, even_factors, longest, widths
 from mockdata.render.layout import Escape
 from mockdata.render.permute import MOST_COMBINATIONS
-from mockdata.render.program import (
+from mockdata.render.steps import (
     Days,
     Digit,
     Factor,

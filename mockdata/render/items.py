@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from mockdata.render.layout import Escape, escaped
-from mockdata.render.program import Days, Factor, Names, Numbers, Texts
+from mockdata.render.steps import Days, Factor, Names, Numbers, Texts
 from mockdata.vaults.dates import spelled
 from mockdata.vaults.pieces import Choice, Date, Even, Number, Weighted
 

@@ -27,7 +27,7 @@ class Rows:
     ``between`` is one literal for every gap, or a literal for each. The literals stand as they are.
 
     >>> Rows(b"ssn,", b",", b"\n", escape="csv").gaps(3)
-    (b'ssn,', b',', b',', b'\\n')
+    (b'ssn,', b',', b',', b'\n')
     """
 
     before: bytes

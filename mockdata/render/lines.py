@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from mockdata.render.evens import Steps, justified
 from mockdata.render.items import Cell, Count, Item, Lit, Spell, longest
-from mockdata.render.program import Line, PutLength, PutSuffix, PutText, PutUuid, Table
+from mockdata.render.program import Line
+from mockdata.render.steps import PutLength, PutSuffix, PutText, PutUuid, Table
 
 __all__ = ["Put", "Rows", "power_of_two"]
 

@@ -7,22 +7,23 @@ from typing import Final
 
 import numpy as np
 
-from mockdata.render.arithmetic import Arithmetic, Run, U, Words
+from mockdata.render.arithmetic import Arithmetic, Run
 from mockdata.render.outputs import Offsets, made_output
-from mockdata.render.program import (
+from mockdata.render.program import Program
+from mockdata.render.puts import Puts
+from mockdata.render.schedule import reads, writes
+from mockdata.render.steps import (
     INDEX,
     CheckDigit,
     Digit,
     Fraction,
-    Program,
     PutLength,
     PutSuffix,
     PutText,
     PutUuid,
     Step,
 )
-from mockdata.render.puts import Puts
-from mockdata.render.schedule import reads, writes
+from mockdata.render.words import U, Words
 
 __all__ = ["Renderer", "Workspace"]
 

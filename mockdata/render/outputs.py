@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mockdata.render.program import Line, PutLength, PutText, Step
+from mockdata.render.program import Line
+from mockdata.render.steps import PutLength, PutText, Step
 from mockdata.render.tables import lengths, texts
 
 __all__ = ["Offsets", "Output", "made_output"]

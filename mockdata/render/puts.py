@@ -8,11 +8,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mockdata.render.arithmetic import FILL, HALF, Run, U, Words
+from mockdata.render.arithmetic import Run
 from mockdata.render.items import UUID_FIELDS
 from mockdata.render.outputs import Output
-from mockdata.render.program import CheckDigit, PutLength, PutSuffix, PutText, PutUuid, Term
+from mockdata.render.steps import CheckDigit, PutLength, PutSuffix, PutText, PutUuid, Term
 from mockdata.render.tables import lengths, luhn, texts
+from mockdata.render.words import FILL, HALF, U, Words
 
 __all__ = ["Puts", "spelled_suffix"]
 

@@ -12,14 +12,14 @@ from typing import Final
 
 from mockdata.render.items import UUID_FIELDS, Cell, longest
 from mockdata.render.lines import Put, power_of_two
-from mockdata.render.program import (
+from mockdata.render.program import Line
+from mockdata.render.steps import (
     CheckDigit,
     Digit,
     Distinct,
     Fraction,
     Join,
     Justify,
-    Line,
     Permute,
     Pick,
     PutLength,
@@ -156,9 +156,8 @@ def _behind(
     for output, offset in step.places:
         template, owner = lines[output].template, owners[output]
         behind = range(offset + width, offset + width + missing)
-        if behind.stop > _room(lines[output], offset) or any(
-            owner[k] >= 0 and owner[k] <= turn for k in behind
-        ):
+        taken = any(0 <= one <= turn for one in owner[behind.start : behind.stop])
+        if taken or behind.stop > _room(lines[output], offset):
             return None
         texts.append([template[k] if owner[k] == LITERAL else -1 for k in behind])
     made = [{text[k] for text in texts} - {-1} for k in range(missing)]

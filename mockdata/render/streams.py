@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from math import prod
 from operator import mul
-from typing import Final, NamedTuple
+from typing import Final
 
-from mockdata.render.columns import Column, field_of
-from mockdata.render.evens import Between, Group, Steps, atoms, chunks, drawn, groups, selected
+from mockdata.render.columns import Column
+from mockdata.render.drawn import Drawn, Part, Row, parts, places_of, term
+from mockdata.render.evens import Between, Group, Steps, atoms, drawn, groups, selected
 from mockdata.render.items import DIGITS, Cell, Count, Item, Lit, Spell, weighted_factor
 from mockdata.render.layout import Escape, escaped
 from mockdata.render.permute import Permutation, Rounds
-from mockdata.render.program import (
+from mockdata.render.steps import (
     INDEX,
     CheckDigit,
     Distinct,
@@ -24,9 +25,6 @@ from mockdata.render.program import (
     Scatter,
     Shift,
     Step,
-    Table,
-    Term,
-    Texts,
     Tweak,
     Weights,
     Wide,
@@ -34,31 +32,11 @@ from mockdata.render.program import (
 )
 from mockdata.vaults import pieces as of
 
-__all__ = ["Compiler", "sources"]
+__all__ = ["Compiler"]
 
 LONGEST_INDEX: Final = 2**40
 FRACTION: Final = 2**48
 WORD: Final = 2**64
-
-
-class Drawn(NamedTuple):
-    """An item, and what it was made of: its piece's place, its group and the row's register."""
-
-    place: int
-    item: Item
-    group: Group | None = None
-    pick: int = -1
-
-
-class Row(NamedTuple):
-    """What a column's text consists of. ``inside`` are pieces that stand within a group's texts."""
-
-    drawn: tuple[Drawn, ...]
-    inside: frozenset[int]
-
-    def at(self, places: Iterable[int]) -> list[Drawn]:
-        """Return what is drawn for some pieces."""
-        return [found for found in self.drawn if found.place in places]
 
 
 class Compiler:
@@ -160,29 +138,6 @@ class Compiler:
             cuts = self._cuts[column.vault, column.side]
             self._rows[key] = _Stream(self, column, index, cuts).row()
         return self._rows[key]
-
-
-def places_of(column: Column, what: str) -> list[int]:
-    """Return the places of the pieces that have a field; none for the whole value or token."""
-    return [k for k, piece in enumerate(column.pieces) if field_of(piece) == what]
-
-
-Part = list[tuple[int, of.Even]]
-"""Even pieces and their places, of at most 2**63 combinations."""
-
-
-def parts(token: Column, value: Column) -> tuple[list[Part], list[Part]]:
-    """Return the value's even pieces that a token keeps, and those that it has anew."""
-    left, right = token.kept
-    ends = left, len(value.pieces) - right
-    evens = [(k, p) for k, p in enumerate(value.pieces) if isinstance(p, of.Even)]
-    kept = [even for even in evens if not ends[0] <= even[0] < ends[1]]
-    free = [even for even in evens if ends[0] <= even[0] < ends[1]]
-    return _parts(kept), _parts(free)
-
-
-def _parts(evens: Part) -> list[Part]:
-    return [evens[part] for part in chunks([piece.size for _, piece in evens])]
 
 
 class _Stream:
@@ -395,32 +350,3 @@ class _Stream:
         """Return the register of the number that even pieces hold."""
         picks = {d.pick: d.group.size for d in row.at({k for k, _ in part}) if d.group}
         return self._steps.join([*picks.items()])
-
-
-def term(item: Item) -> Term:
-    """Return what an item adds to a check digit behind it."""
-    match item:
-        case Lit(text):
-            return Term("text", -1, Table((Texts((text,)),)))
-        case Cell(factors, pick):
-            return Term("text", pick, Table(factors))
-        case Spell(kind, hash):
-            return Term(kind, hash)
-        case Count(number, _):
-            return Term("number", number)
-
-
-def sources(column: Column) -> list[of.Piece]:
-    """Return the pieces that a column's text may consist of, those referred to included."""
-    found: list[of.Piece] = []
-    for piece in column.pieces:
-        if isinstance(piece, of.Reference):
-            other = column.referred(piece)
-            places = places_of(other, piece.what) or range(len(other.pieces))
-            chosen = tuple(other.pieces[place] for place in places)
-            found += sources(replace(other, pieces=chosen))
-        elif isinstance(piece, of.Same):
-            found += sources(column.referred(piece))
-        else:
-            found.append(piece)
-    return found

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mockdata.render.alias import buckets
-from mockdata.render.program import Days, Factor, Names, Numbers, Table, Texts, Weights
+from mockdata.render.steps import Days, Factor, Names, Numbers, Table, Texts, Weights
 from mockdata.vaults import census
 from mockdata.vaults.dates import MONTHS
 

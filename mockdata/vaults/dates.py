@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from typing import Final
 
 __all__ = ["DIRECTIVES", "spelled"]
 
-MONTHS: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
-DIRECTIVES: Final = {
+DIRECTIVES: Final[dict[str, Callable[[datetime.date], str]]] = {
     "Y": lambda day: f"{day.year:04}",
     "y": lambda day: f"{day.year % 100:02}",
     "m": lambda day: f"{day.month:02}",
