@@ -1,6 +1,7 @@
 """What columns are compiled to: even draws, nothing twice, tokens of values, and what workers do."""
 
 import errno
+import hashlib
 import os
 import re
 import threading
@@ -338,3 +339,47 @@ def test_thirty_vaults_take_little_more_memory_than_four(places):
 
     growth(4)
     assert growth(30) < task.KEPT_BYTES + 8 * 2**20
+
+
+# The format: a digest here changes with the format's version only.
+
+CARD = pair([Literal("4"), *[DIGIT] * 14, CheckDigit()], (6, 4))
+OF_A_LIST = Weighted("list", "title", ("new", "old", "lost"), (5, 3, 1))
+FORMAT = {
+    "permuted": (CARD, "cb063877dcb680df8df24f5da7793eb3"),
+    "drawn": (
+        [Column("made", "value", (DIGIT,) * 20, repeats=True)],
+        "2cc93fb518faa9bad122d7e89706e9e9",
+    ),
+    "large": (
+        [Column("made", "value", (*[LETTER] * 20, Number(((5, 2**40),))))],
+        "98f5af30f9eac421a807d7fddda38578",
+    ),
+    "walked": (
+        [Column("made", "value", (Number(((1, 1_000_003), (2_000_000, 3_000_000))),))],
+        "a96376107ef99239c3eb80d40dbbea81",
+    ),
+    "counted": (
+        [Column("made", "value", (Uuid(), Literal("/"), OF_A_LIST, DIGIT, OF_A_LIST))],
+        "98869071fb71548532e07b660e6c7d22",
+    ),
+    "distinct": (
+        pair([OF_A_LIST, DAY, *[LETTER] * 3], (1, 1), distinct=70_000),
+        "5b9aef6f634ee25cc8665c704e41f4e2",
+    ),
+    "same": (
+        pair([OF_A_LIST, *[DIGIT] * 3, Suffix(), OF_A_LIST]),
+        "61c8fac161f5d71c64141b99bededd21",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMAT)
+def test_the_format_stays(name):
+    columns, digest = FORMAT[name]
+    renderer = Renderer(program(columns, seed=20_201_122), 10_000)
+    made = hashlib.sha256()
+    for start in (0, 700_000, 2**40 - 10_000):
+        for output in renderer.render(start, start + 10_000):
+            made.update(output)
+    assert made.hexdigest()[:32] == digest

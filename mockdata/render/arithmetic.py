@@ -48,12 +48,14 @@ POWERS: Final = [10**k for k in range(20)]
 
 
 class Arithmetic:
-    """Binds steps to registers and scratch buffers of ``capacity`` words."""
+    """Binds steps to registers and scratch buffers, all as long as ``counts``: 0, 1, 2 and so on."""
 
-    def __init__(self, registers: dict[int, Words], scratch: tuple[Words, Words, Words]) -> None:
+    def __init__(
+        self, registers: dict[int, Words], scratch: tuple[Words, Words, Words], counts: Words
+    ) -> None:
         self._registers = registers
         self._scratch = scratch
-        self._counters: dict[Permutation, Words] = {}
+        self._counts = counts
 
     def bind(self, step: object) -> Run:
         """Return what runs a step."""
@@ -81,7 +83,7 @@ class Arithmetic:
                 np.add(out[:size], U(offset), out=out[:size])
 
             return multiply
-        steps = np.arange(len(self._scratch[0]), dtype=U) * U(gamma)
+        steps = self._counts * U(gamma)
 
         def count(start: int, size: int, out: Words) -> None:
             np.add(steps[:size], U((offset + start * gamma) & of.MASK), out=out[:size])
@@ -221,7 +223,7 @@ class Arithmetic:
     def _reader(self, register: int, limit: int) -> Callable[[int, int], Words]:
         """Return what reads a register modulo a limit; for the index's, what counts."""
         source, counted = self._registers.get(register), self._scratch[2]
-        counts = np.arange(len(counted), dtype=U)
+        counts = self._counts
 
         def read(start: int, size: int) -> Words:
             if source is None:

@@ -39,6 +39,7 @@ class Workspace:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._registers: list[Words] = []
+        self.counts: Words = np.arange(capacity, dtype=U)
         self.work: Words = np.empty(2 * capacity, U)
         self.places: Words = np.empty(4 * capacity, np.dtype("<u8"))
         self.scratch = self.work[:capacity], self.work[capacity:], self.places[:capacity]
@@ -67,7 +68,7 @@ class Renderer:
             register: room.register(number)
             for register, number in _allocated(program.steps).items()
         }
-        arithmetic = Arithmetic(registers, room.scratch)
+        arithmetic = Arithmetic(registers, room.scratch, room.counts)
         puts = Puts(registers, room.work, room.places, self._outputs)
         self._runs: list[Run] = []
         self._measuring: list[Run] = []

@@ -28,7 +28,7 @@ class Output:
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
-        return sum(a.nbytes for a in vars(self).values() if isinstance(a, np.ndarray))
+        return self._rows.nbytes
 
     def field(self, offset: int, dtype: Any) -> NDArray[Any]:
         """Return the view of a place in every row."""
@@ -65,6 +65,12 @@ class UnitsOutput(Output):
         self._moved = self._rows.view(f"V{line.unit}")
         self._offsets = np.zeros(capacity * self._units + 1, np.intp)
         self._text, (self._at,) = _text(line, capacity, [line.unit])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        own = (self._rows, self._advances, self._offsets, self._text)
+        return sum(buffer.nbytes for buffer in own)
 
     def advance(self, unit: int) -> Offsets:
         """Return the view of how many bytes a unit of each row has."""

@@ -22,7 +22,7 @@ from mockdata.vaults import BATCH, Key
 
 __all__ = ["Place", "measure", "render"]
 
-KEPT_BYTES: Final = 12 * 2**20
+KEPT_BYTES: Final = 8 * 2**20
 """Bytes of the buffers that a worker's thread keeps for its next tasks; a vault's are 1 to 2 MB."""
 
 
