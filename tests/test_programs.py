@@ -32,6 +32,7 @@ from mockdata.vaults.pieces import (
     Date,
     Literal,
     Number,
+    Reference,
     Same,
     Suffix,
     Uuid,
@@ -250,6 +251,15 @@ def test_merged_tables_are_as_large_as_they_may_be():
 
 
 # Layouts.
+
+
+def test_a_text_may_stand_before_different_literals():
+    """It is widened by what stands behind it, for speed: at one place by this, elsewhere by that."""
+    city = Column("other", "value", (Choice(("Ulm", "Rom", "Nis"), "city"),), repeats=True)
+    of = Reference("other", "city")
+    pieces = (of, Literal("!"), of, Literal("?"), of)
+    texts = lines([Column("made", "value", pieces, repeats=True, references=(city,))], 1_000)[0]
+    assert all(re.fullmatch(r"(Ulm|Rom|Nis)!\1\?\1", text) for text in texts)
 
 
 def test_a_column_is_quoted_if_its_pattern_may_need_it_and_then_always():

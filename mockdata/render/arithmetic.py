@@ -48,7 +48,7 @@ POWERS: Final = [10**k for k in range(20)]
 
 
 class Arithmetic:
-    """Binds steps to registers and scratch buffers, all as long as ``counts``: 0, 1, 2 and so on."""
+    """Binds steps to registers and scratch buffers, as long as ``counts``: 0, 1, 2 and so on."""
 
     def __init__(
         self, registers: dict[int, Words], scratch: tuple[Words, Words, Words], counts: Words
