@@ -70,6 +70,7 @@ def lines(columns, stop, seed=1, start=0):
         outputs = renderer.render(first, min(first + 10_000, stop))
         for column, output in zip(texts, outputs, strict=True):
             column.extend(bytes(output).decode().split("\n")[:-1])
+            assert len(column) == min(first + 10_000, stop) - start
     return texts
 
 
