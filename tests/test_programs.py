@@ -284,13 +284,18 @@ def test_rows_have_as_many_literals_as_gaps():
 # What a worker does.
 
 
+def identity(path):
+    status = os.stat(path)
+    return status.st_dev, status.st_ino
+
+
 @pytest.fixture
 def places(tmp_path):
     paths = [str(tmp_path / name) for name in ("data", "tokens")]
     for path in paths:
         with open(path, "wb") as file:
             file.write(b"head\n")
-    return [Place(path, 5) for path in paths]
+    return [Place(path, identity(path), 5) for path in paths]
 
 
 @pytest.mark.parametrize("batch", [1, 7, 300, 10_000, 25_000])
@@ -309,14 +314,12 @@ def test_a_worker_reports_the_bytes_of_each_batch(places, batch):
     )
 
 
-def test_a_place_has_to_be_the_file_that_it_was(places, tmp_path):
-    found = os.stat(places[0].path)
-    sure = [places[0]._replace(identity=(found.st_dev, found.st_ino)), places[1]]
-    task.render(program(FOUR["ssn"]), 0, 10, sure)
+def test_a_place_has_to_be_the_file_that_it_was(places):
+    task.render(program(FOUR["ssn"]), 0, 10, places)
     os.rename(places[1].path, places[0].path)
     with pytest.raises(OSError, match="another file") as caught:
-        task.render(program(FOUR["ssn"]), 0, 10, [sure[0], sure[0]])
-    assert caught.value.errno == errno.EBADF
+        task.render(program(FOUR["ssn"]), 0, 10, [places[0], places[0]])
+    assert caught.value.errno == errno.ESTALE
     assert caught.value.filename == places[0].path
     assert Path(places[0].path).read_bytes().count(b"\n") == 11  # its head and ten lines
 

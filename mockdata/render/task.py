@@ -27,14 +27,16 @@ KEPT_BYTES: Final = 8 * 2**20
 
 
 class Place(NamedTuple):
-    """A file that is there already, and the offset in it where the first line goes.
-
-    ``identity`` is its device and inode, if it must be no other file than the one that had them.
-    """
+    """A file that is there already, and the offset in it where the first line goes."""
 
     path: str
+    identity: tuple[int, int]
+    """Its device and inode. Under the same path another process may see another file."""
     offset: int
-    identity: tuple[int, int] | None = None
+
+    def behind(self, size: int) -> Place:
+        """Return the place in the same file that is ``size`` bytes further on."""
+        return self._replace(offset=self.offset + size)
 
 
 class _Renderers(threading.local):
@@ -127,16 +129,15 @@ class _Writer:
     """Writes to a file from a place on, whole or not at all: a short write goes on or raises."""
 
     def __init__(self, place: Place) -> None:
-        self._path, self._offset, self._identity = place
+        self._path, self._identity, self._offset = place
 
     def __enter__(self) -> Self:
-        self._file = os.open(self._path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
-        try:
-            self._check()
-            os.lseek(self._file, self._offset, os.SEEK_SET)
-        except OSError:
+        self._file = os.open(self._path, os.O_WRONLY)
+        status = os.fstat(self._file)
+        if self._identity != (status.st_dev, status.st_ino):
             os.close(self._file)
-            raise
+            raise OSError(errno.ESTALE, "another file is there for the workers", self._path)
+        os.lseek(self._file, self._offset, os.SEEK_SET)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -152,9 +153,3 @@ class _Writer:
             if not written:
                 raise OSError(errno.EIO, os.strerror(errno.EIO), self._path)
             lines = lines[written:]
-
-    def _check(self) -> None:
-        """Raise OSError if the file at the path is another one by now."""
-        found = os.fstat(self._file)
-        if self._identity not in (None, (found.st_dev, found.st_ino)):
-            raise OSError(errno.EBADF, "it is another file than the one that was made", self._path)
