@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 from typing import Final
 
@@ -71,7 +71,7 @@ def date(arguments: str, place: int) -> Piece:
     if not found:
         raise PatternError(place, f"{shown(bounds)} is not like 1940-01-01..2010-12-31")
     try:
-        first, last = map(datetime.date.fromisoformat, found.groups())
+        first, last = map(dt.date.fromisoformat, found.groups())
     except ValueError:
         raise PatternError(place, f"{bounds} has a day that no calendar has") from None
     if first > last:
@@ -104,7 +104,7 @@ def _days(days: Date, place: int) -> Piece:
         raise PatternError(place, "this format writes days alike that are centuries apart")
     weights: dict[str, int] = {}
     for k in range(days.size):
-        text = spelled(days.first + datetime.timedelta(k), days.format)
+        text = spelled(days.first + dt.timedelta(k), days.format)
         weights[text] = weights.get(text, 0) + 1
     if len(weights) == days.size:
         return days

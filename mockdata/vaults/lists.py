@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from mockdata.errors import one_line
+from mockdata.vaults.frozen import frozen
 from mockdata.vaults.pieces import Choice, Piece, Weighted
 from mockdata.vaults.texts import LIMIT, PatternError, control, shown, utf8_width
 
@@ -26,7 +26,7 @@ HEAVIEST: Final = 10**12
 HEADER: Final = ["text", "weight"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextList:
     """The texts of a list, none of them twice, and their weights; no weights, all the same."""
 
@@ -149,6 +149,6 @@ def _check_characters(
         return
     for number, text in enumerate(map(str, texts), first):
         if place := control(text):
-            raise PatternError(0, f"{unit} {number} has the character {ascii(text[place - 1])}")
+            raise PatternError(0, f"{unit} {number} has the character {text[place - 1]!a}")
         if utf8_width(text) > LIMIT:
             raise PatternError(0, f"{unit} {number} has more than {LIMIT} bytes")

@@ -1,21 +1,23 @@
-"""What a token of the value's own pattern keeps: the value's pieces, cut where the kept ones end."""
+"""What a token of the value's own pattern keeps: pieces, cut where the kept ones end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from mockdata.vaults.frozen import frozen
 from mockdata.vaults.pieces import Literal, Number, Piece, Reference, Same, Timestamp
+from mockdata.vaults.profile import Profile
 from mockdata.vaults.texts import PatternError
-from mockdata.vaults.unique import Profile
 
 __all__ = ["Cut", "cut"]
 
 Measure = Callable[[Piece], Profile | None]
 """Gives the profile of a piece, or None for a reference of varying width."""
 
+Ranges = tuple[tuple[int, int], ...]
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Cut:
     """A value's pieces, and how many at its left and right end a token keeps as they are."""
 
@@ -79,11 +81,11 @@ def _halves(piece: Piece, part: int, width: int) -> tuple[Number, Number] | None
     unit = 10 ** (width - part)
     (first, last), *others = piece.ranges
     if not others and first // unit == last // unit:
-        head = ((first // unit, first // unit),)
-        tail = ((first % unit, last % unit),)
+        heads: Ranges = ((first // unit, first // unit),)
+        tails: Ranges = ((first % unit, last % unit),)
     elif all(a % unit == 0 and b % unit == unit - 1 for a, b in piece.ranges):
-        head = tuple((a // unit, b // unit) for a, b in piece.ranges)
-        tail = ((0, unit - 1),)
+        heads = tuple((a // unit, b // unit) for a, b in piece.ranges)
+        tails = ((0, unit - 1),)
     else:
         return None
-    return Number(head, part, piece.field), Number(tail, width - part, piece.field)
+    return Number(heads, part, piece.field), Number(tails, width - part, piece.field)

@@ -14,7 +14,7 @@ LIMIT: Final = 1_000
 NAME: Final = re.compile("[a-z][a-z0-9_]{0,63}")
 """The name of a vault, a table, a table's column or a list."""
 
-CONTROL: Final = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")
+CONTROL: Final = "[\0-\x1f\x7f-\x9f\ud800-\udfff]"
 """Control characters, and halves of characters, which UTF-8 cannot write."""
 
 
@@ -32,7 +32,9 @@ class PatternError(ValueError):
 
 def control(text: str) -> int:
     """Return the 1-based place of the first character that no text may hold, or 0."""
-    found = CONTROL.search(text)
+    if text.isprintable():
+        return 0  # as it nearly always is, and the expression need not be compiled
+    found = re.search(CONTROL, text)
     return found.start() + 1 if found else 0
 
 

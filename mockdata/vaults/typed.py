@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal as OneOf
+from typing import Final
+from typing import Literal as OneOf
 
 from mockdata.vaults.pieces import Choice, Date, Index, Number, Piece, Weighted
-from mockdata.vaults.unique import DIGITS, profile
+from mockdata.vaults.profile import DIGITS, profile
 
 __all__ = ["TYPES", "Type", "misfit"]
 
@@ -47,6 +48,6 @@ def _is_date(pieces: Sequence[Piece]) -> bool:
 
 def _all_days(texts: Iterable[str]) -> bool:
     try:
-        return all(datetime.date.fromisoformat(text).isoformat() == text for text in texts)
+        return all(dt.date.fromisoformat(text).isoformat() == text for text in texts)
     except ValueError:
         return False

@@ -6,177 +6,31 @@ has one width, each stands at a place that is known. Where widths vary, two reco
 alike: ``{number:1-99}{number:1-99}`` writes 1 and 23 as it writes 12 and 3.
 
 **What is shown.** Take two records with the same text, and read it along both at once. Call a piece
-*apart* if the two do not begin and end it at the same places of the text. A piece that is not
-apart has the same characters in both, so its texts are the same. If no carrying piece can be apart, the
+*apart* if the two do not begin and end it at the same places of the text. A piece that is not apart
+has the same characters in both, so its texts are the same. If no carrying piece can be apart, the
 carrying pieces are the same in both, so the two are one record.
 
-**How.** Each piece is replaced by a *profile*: the widths that its texts may have, and the characters
-that may stand at each place of them. A profile allows every text of its piece and possibly more, so what
-is impossible for profiles is impossible for the pieces. A pair of *nodes*, each a piece and a place
-within it, says how far the two readings are after the same characters. They part where one
-leaves a piece that the other stays in, and meet again at the same node: both have then read as many
-characters of the same piece, and so began it together. All pieces that one of them left in between
-may be apart, no others. So the search follows all pairs from where they part until they meet, and
-remembers whether a carrying piece was left; if they meet with one, the pattern is refused.
+**How.** Each piece is replaced by its profile, which allows more texts, never fewer. A *node* is a
+piece and a place within it; a pair of nodes says how far the two readings are after the same
+characters. They part where one leaves a piece that the other stays in, and meet again at the same
+node: both have then read as many characters of the same piece, and so began it together. All pieces
+that one of them left in between may be apart, no others. So the search follows all pairs from where
+they part until they meet, and remembers whether a carrying piece was left; if they meet with one,
+the pattern is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from mockdata.vaults.pieces import (
-    CheckDigit,
-    Choice,
-    Date,
-    Index,
-    Literal,
-    Number,
-    Piece,
-    Suffix,
-    Timestamp,
-    Uuid,
-    Weighted,
-)
+from mockdata.vaults.profile import Profile
 
-__all__ = ["Profile", "apart", "profile"]
+__all__ = ["apart"]
 
 WORK: Final = 300_000
 """Steps of the search, at most; a pattern that takes more of them is refused."""
-
-OTHER: Final = 1 << 128
-"""Stands for every character beyond ASCII: two of them may be the same."""
-
-RECORDS: Final = 2**40
-SMALL: Final = 10_000
-"""Texts up to which each place has characters of its own; more share those of all places."""
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """The widths, in characters, that a piece's texts may have, and sets of characters by place.
-
-    A set is an int whose bit k stands for the character k; bit 128 is any beyond ASCII.
-    """
-
-    widths: frozenset[int]
-    places: tuple[int, ...]
-    most_bytes: int
-
-    @property
-    def least(self) -> int:
-        """The fewest characters that a text has."""
-        return min(self.widths)
-
-    @property
-    def fixed(self) -> bool:
-        """Whether all texts have the same number of characters."""
-        return len(self.widths) == 1
-
-    @property
-    def characters(self) -> int:
-        """The set of all its characters."""
-        union = 0
-        for characters in self.places:
-            union |= characters
-        return union
-
-
-def _set(characters: str | set[str]) -> int:
-    union = 0
-    for character in set(characters):
-        union |= 1 << ord(character) if character.isascii() else OTHER
-    return union
-
-
-DIGITS: Final = _set("0123456789")
-HEX: Final = _set("0123456789abcdef")
-UPPER: Final = _set("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-LOWER: Final = _set("abcdefghijklmnopqrstuvwxyz")
-BASE32: Final = LOWER | _set("234567")
-DASH: Final = _set("-")
-
-NAME_WIDTHS: Final = {"first_name": range(2, 13), "last_name": range(2, 16)}
-"""Letters of the census's names, all of them A to Z."""
-
-DIRECTIVE_WIDTHS: Final = {"Y": 4, "y": 2, "m": 2, "d": 2, "b": 3, "j": 3}
-
-
-def profile(piece: Piece) -> Profile:  # noqa: PLR0911
-    """Return the profile of a piece that depends on no other vault."""
-    match piece:
-        case Literal(text):
-            return _texts((text,))
-        case Choice(texts):
-            return _texts(texts)
-        case Weighted("list", _, texts):
-            return _texts(texts)
-        case Weighted(source, case):
-            return _name(source, case)
-        case Number():
-            return _number(piece)
-        case Date():
-            return _date(piece)
-        case Index(start, step):
-            return _digits(len(str(start)), len(str(start + step * RECORDS)))
-        case Suffix():
-            return _fixed([BASE32] * 16)
-        case Uuid():
-            return _fixed([DASH if k in (8, 13, 18, 23) else HEX for k in range(36)])
-        case Timestamp():
-            return _fixed([DIGITS] * 10)
-        case CheckDigit():
-            return _fixed([DIGITS])
-    raise TypeError(piece)
-
-
-def _fixed(places: Sequence[int]) -> Profile:
-    return Profile(frozenset({len(places)}), tuple(places), len(places))
-
-
-def _texts(texts: tuple[str, ...]) -> Profile:
-    widths = frozenset(map(len, texts))
-    longest = max(widths)
-    if len(texts) <= SMALL:
-        places = [_set({text[k] for text in texts if k < len(text)}) for k in range(longest)]
-    else:
-        places = [_set(set("".join(texts)))] * longest
-    ascii_alone = all(characters < OTHER for characters in places)
-    most = longest if ascii_alone else max(len(text.encode()) for text in texts)
-    return Profile(widths, tuple(places), most)
-
-
-def _name(source: str, case: str) -> Profile:
-    widths = NAME_WIDTHS[source]
-    first, rest = {"": (UPPER, UPPER), "lower": (LOWER, LOWER), "title": (UPPER, LOWER)}[case]
-    return Profile(frozenset(widths), (first, *[rest] * (max(widths) - 1)), max(widths))
-
-
-def _digits(least: int, most: int) -> Profile:
-    return Profile(frozenset(range(least, most + 1)), (DIGITS,) * most, most)
-
-
-def _number(number: Number) -> Profile:
-    widths = {
-        max(number.width, width)
-        for first, last in number.ranges
-        for width in range(len(str(first)), len(str(last)) + 1)
-    }
-    return Profile(frozenset(widths), (DIGITS,) * max(widths), max(widths))
-
-
-def _date(date: Date) -> Profile:
-    head, *parts = date.format.split("%")
-    places = [_set(c) for c in head]
-    extra = len(head.encode()) - len(head)
-    for part in parts:
-        letters = UPPER | LOWER if part[0] == "b" else DIGITS
-        places += [letters] * DIRECTIVE_WIDTHS[part[0]] + [_set(c) for c in part[1:]]
-        extra += len(part.encode()) - len(part)
-    return Profile(frozenset({len(places)}), tuple(places), len(places) + extra)
-
 
 Option = tuple[int, int]
 """A set of characters, and the node that reading one of them leads to."""
@@ -247,20 +101,22 @@ class _Search:
         """Return the piece where two readings part and meet with a carrying piece left."""
         for node in range(self._nodes.end):
             if self._nodes.exits(node):
-                found = self._follow(node, node, False, self._nodes.pieces[node])
+                found = self._follow(node, node, self._nodes.pieces[node])
                 if found is not None:
                     return found
         while self._open:
-            found = self._follow(*self._open.pop())
+            a, b, left, parted = self._open.pop()
+            found = self._follow(a, b, parted, left=left)
             if found is not None:
                 return found
         return None
 
-    def _follow(self, a: int, b: int, left: bool, parted: int) -> int | None:  # noqa: FBT001
+    def _follow(self, a: int, b: int, parted: int, *, left: bool = False) -> int | None:
         """Let both readings read the same character, in every way; return ``parted`` if refused."""
         nodes = self._nodes
         if a != b and nodes.reaches_end(a) and nodes.reaches_end(b):
-            if left or self._leaves(a, nodes.end) or self._leaves(b, nodes.end):
+            left_at_end = left or self._leaves(a, nodes.end) or self._leaves(b, nodes.end)
+            if left_at_end:
                 return parted
         for characters, x in self._at(a):
             for others, y in self._at(b):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 
 from mockdata.errors import PlanError, one_line
+from mockdata.vaults.frozen import frozen
 from mockdata.vaults.lists import TextList
 from mockdata.vaults.pattern import FIELDS, Kind, Pattern
 from mockdata.vaults.pieces import Reference
@@ -35,10 +36,10 @@ class Vault:
     """A vault: the pattern of its values, that of its tokens, and the names of its columns.
 
     ``value`` and ``token`` are patterns; without a token, tokens are
-    ``tok_NAME_{timestamp}_{suffix}``. ``lists`` are what the patterns' fields may name, ``distinct``
-    is how many different records there are, and with ``repeats`` a value may come again.
-    It is checked when it is made: a mistake raises PlanError, which says where in the pattern it is.
-    References to other vaults are checked when the vault is used.
+    ``tok_NAME_{timestamp}_{suffix}``. ``lists`` are the lists that a pattern's fields may name,
+    ``distinct`` is how many different records there are, and with ``repeats`` a value may come
+    again. A mistake raises PlanError, which says where in the pattern it is; references to other
+    vaults are looked up when the vault is used.
 
     >>> pin = Vault("pin", value="[0-9]{4}", token="{same}")
     >>> pin.data_column, pin.token_column
@@ -97,7 +98,7 @@ class Vault:
             raise PlanError(where, "distinct and repeats contradict each other; leave one out")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TableColumn:
     """A column of a table: its name, its pattern, and the type that its texts are written in."""
 
@@ -193,9 +194,7 @@ def _column(where: str, label: str, name: object) -> str:
     if not isinstance(name, str) or not name:
         raise PlanError(where, f"{label}: {shown(str(name))} is no text")
     if place := control(name):
-        raise PlanError(
-            where, f"{label}, character {place}: {ascii(name[place - 1])} is in no name"
-        )
+        raise PlanError(where, f"{label}, character {place}: {name[place - 1]!a} is in no name")
     if utf8_width(name) > LIMIT:
         raise PlanError(where, f"{label}: more than {LIMIT} bytes")
     return name
