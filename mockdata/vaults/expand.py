@@ -49,7 +49,7 @@ def mistake(owner: Owner, side: str, place: int, problem: str) -> PlanError:
     where = f"{label}, character {place}" if place else label
     whole = one_line(f"{where}: {problem}")
     if owner.source:
-        return PlanError(one_line(owner.source), f"{kind} {owner.name}, {whole}")
+        return PlanError(one_line(owner.source), f"{kind} {owner.name}: {whole}")
     return PlanError(f"{kind} {owner.name}", whole)
 
 

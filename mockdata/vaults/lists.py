@@ -103,6 +103,8 @@ def _columns(lines: list[str]) -> tuple[list[str], list[object]]:
         header, *rows = csv.reader(lines, strict=True)
     except (csv.Error, ValueError):
         header, rows = [], []
+    if header and len(rows) < len(lines) - 1:
+        raise PatternError(0, "a text runs over the end of its line")
     if sorted(header) != HEADER:
         raise PatternError(0, "CSV begins with the line text,weight; name a plain list .txt")
     for number, row in enumerate(rows, 2):

@@ -4,8 +4,8 @@ A pattern is a finite regular expression with fields in braces; docs/patterns.md
 The parser looks at every character once, and each repeat is bounded by the width of a line, so a
 pattern of any kind is read or refused in time and memory that grow with its length alone.
 
->>> Pattern.parse(r"[A-F]\d{2}-(JAN|FEB)").to_text()
-'[ABCDEF][0123456789][0123456789]-(JAN|FEB)'
+>>> Pattern.parse(r"[AB]{2}-(JAN|FEB)").pieces[1:]
+(Choice(texts=('A', 'B'), field=''), Literal(text='-'), Choice(texts=('JAN', 'FEB'), field=''))
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from mockdata.vaults.frozen import frozen
 from mockdata.vaults.pieces import (
     Case,
     CheckDigit,
-    Choice,
     Index,
-    Literal,
     Piece,
     Reference,
     Same,
@@ -93,19 +91,6 @@ class Pattern:
         parser = _Parser(text, lists or {}, kind)
         parser.read()
         return cls(text, tuple(parser.pieces), tuple(parser.places))
-
-    def to_text(self) -> str:
-        """Return its classes, groups and literals, spelled out; a field as it is."""
-        return "".join(
-            piece.text if isinstance(piece, Literal) else _spelled(piece) for piece in self.pieces
-        )
-
-
-def _spelled(piece: Piece) -> str:
-    if not isinstance(piece, Choice):
-        return repr(piece)
-    single = all(len(text) == 1 for text in piece.texts)
-    return f"[{''.join(piece.texts)}]" if single else f"({'|'.join(piece.texts)})"
 
 
 class _Parser(Scanner):

@@ -24,7 +24,7 @@ from mockdata.vaults.pieces import (
     Weighted,
 )
 
-__all__ = ["DIGITS", "Profile", "profile"]
+__all__ = ["DIGITS", "NAME_WIDTHS", "Profile", "cased", "profile"]
 
 OTHER: Final = 1 << 128
 """Stands for every character beyond ASCII: two of them may be the same."""
@@ -108,7 +108,7 @@ def _texts(texts: tuple[str, ...]) -> Profile:
 def _weighted(piece: Weighted) -> Profile:
     """Return the profile of a list's texts, or of a name's."""
     if piece.source == "list":
-        return _texts(tuple(_cased(piece.texts, piece.case)))
+        return _texts(tuple(cased(piece.texts, piece.case)))
     widths = NAME_WIDTHS[piece.source]
     first, rest = {"": (UPPER, UPPER), "lower": (LOWER, LOWER), "title": (UPPER, LOWER)}[piece.case]
     return Profile(frozenset(widths), (first, *[rest] * (max(widths) - 1)), max(widths))
@@ -142,7 +142,7 @@ def _index(index: Index) -> Profile:
     return _digits(len(str(index.start)), len(str(index.start + index.step * RECORDS)))
 
 
-def _cased(texts: Iterable[str], case: str) -> Iterable[str]:
+def cased(texts: Iterable[str], case: str) -> Iterable[str]:
     """Return texts in a case, each as its method of that name writes it."""
     return map(getattr(str, case), texts) if case else texts
 

@@ -122,6 +122,12 @@ class Resolver:
             columns.append(self._column(table, column.name))
         return ResolvedTable(table, tuple(columns))
 
+    def regex(self, owner: Owner, side: str) -> str:
+        """Return what every text of a column matches in full, as Python's ``re`` writes it."""
+        from mockdata.vaults.regex import to_regex
+
+        return to_regex(item.piece for item in self._expander.items(owner, side))
+
     def _column(self, owner: Owner, side: str) -> Column:
         node = (owner.name, side)
         if node not in self._columns:
