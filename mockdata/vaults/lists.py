@@ -53,10 +53,13 @@ class TextList:
     @classmethod
     def _of_file(cls, path: str) -> TextList:
         try:
-            lines = _lines(_read(path))
-            if path.lower().endswith(".csv") or lines[:1] in (["text,weight"], ["weight,text"]):
-                return _checked(*_columns(lines), "line", first=2)
-            return _checked(lines, [], "line")
+            text = _text(path)
+            begin = text[: len("text,weight\n")].rstrip("\n")
+            if path.lower().endswith(".csv") or begin in ("text,weight", "weight,text"):
+                return _checked(*_columns(text), "line", first=2)
+            lines = text.split("\n")
+            del text
+            return _checked(lines[:-1] if lines[-1] == "" else lines, [], "line")
         except PatternError as error:
             raise PatternError(0, one_line(f"{path}: {error.problem}")) from None
 
@@ -67,51 +70,53 @@ class TextList:
         return Choice(self.texts, field)
 
 
-def _read(path: str) -> bytes:
+def _text(path: str) -> str:
     """Return what a regular file has; nothing else is opened, for a pipe may never end."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise PatternError(0, "not a regular file")
-        with open(path, "rb") as file:
-            data = file.read(BYTES + 1)
-    except ValueError as error:
-        if isinstance(error, PatternError):
-            raise
+        regular = stat.S_ISREG(os.stat(path).st_mode)
+        data = _beginning(path) if regular else b""
+    except ValueError:
         raise PatternError(0, "not the path of a file") from None
     except OSError as error:
         raise PatternError(0, error.strerror or str(error)) from None
+    if not regular:
+        raise PatternError(0, "not a regular file")
     if len(data) > BYTES:
         raise PatternError(0, f"more than {BYTES} bytes")
-    return data
-
-
-def _lines(data: bytes) -> list[str]:
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise PatternError(0, f"line {line} is not UTF-8") from None
-    lines = text.replace("\r\n", "\n").split("\n")
-    return lines[:-1] if lines[-1] == "" else lines
 
 
-def _columns(lines: list[str]) -> tuple[list[str], list[object]]:
+def _beginning(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(BYTES + 1)
+
+
+def _columns(text: str) -> tuple[list[str], list[object]]:
     """Return the texts and weights of CSV with a header, whose rows are a line each."""
     import csv
+    import io
 
+    lines = io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8")  # smaller than StringIO
+    reader = csv.reader(lines, strict=True)
+    texts: list[str] = []
+    weights: list[object] = []
     try:
-        header, *rows = csv.reader(lines, strict=True)
-    except (csv.Error, ValueError):
-        header, rows = [], []
-    if header and len(rows) < len(lines) - 1:
-        raise PatternError(0, "a text runs over the end of its line")
-    if sorted(header) != HEADER:
-        raise PatternError(0, "CSV begins with the line text,weight; name a plain list .txt")
-    for number, row in enumerate(rows, 2):
-        if len(row) != 2:
-            raise PatternError(0, f"line {number} has not two fields, text and weight")
-    text, weight = header.index("text"), header.index("weight")
-    return [row[text] for row in rows], [_weight(row[weight]) for row in rows]
+        header = next(reader, [])
+        if sorted(header) != HEADER:
+            raise PatternError(0, "CSV begins with the line text,weight; name a plain list .txt")
+        at = header.index("text")
+        for line, row in enumerate(reader, 2):
+            if len(row) != 2 or reader.line_num != line:
+                raise PatternError(0, f"line {line} is not two fields, text and weight")
+            texts.append(row[at])
+            weights.append(_weight(row[1 - at]))
+    except csv.Error as error:
+        raise PatternError(0, f"line {reader.line_num} is not CSV: {error}") from None
+    return texts, weights
 
 
 def _weight(text: str) -> object:
@@ -124,17 +129,7 @@ def _checked(
     """Return the list once it is known to be right; ``unit`` and ``first`` number its texts."""
     if not 1 <= len(texts) <= TEXTS:
         raise PatternError(0, f"{len(texts)} texts; a list has from 1 to {TEXTS}")
-    seen: set[str] = set()
-    for number, text in enumerate(texts, first):
-        if not isinstance(text, str):
-            raise PatternError(0, f"{unit} {number} is no text but {shown(repr(text))[1:-1]}")
-        if not text or text in seen:
-            problem = f"{shown(text)} is there twice" if text else "is empty"
-            raise PatternError(
-                0, f"{unit} {number}: {problem}" if text else f"{unit} {number} is empty"
-            )
-        seen.add(text)
-    _check_characters(seen, texts, unit, first)
+    _check_texts(texts, unit, first)
     for number, weight in enumerate(weights, first):
         if type(weight) is not int or not 1 <= weight <= HEAVIEST:
             problem = f"{shown(str(weight))} is no weight: a whole number from 1 to {HEAVIEST}"
@@ -142,15 +137,18 @@ def _checked(
     return TextList(tuple(texts), tuple(weights))  # type: ignore[arg-type]
 
 
-def _check_characters(
-    seen: set[str], texts: list[object] | list[str], unit: str, first: int
-) -> None:
-    """Refuse control characters and long texts; a list of a million texts is searched at once."""
-    joined = "".join(seen)
-    if not control(joined) and max(map(len, seen)) * 4 <= LIMIT:
-        return
-    for number, text in enumerate(map(str, texts), first):
+def _check_texts(texts: list[object] | list[str], unit: str, first: int) -> None:
+    """Refuse what is no text, is empty, is there twice, or cannot stand in a line."""
+    seen: set[str] = set()
+    for number, text in enumerate(texts, first):
+        if not isinstance(text, str):
+            raise PatternError(0, f"{unit} {number} is no text but {shown(repr(text))[1:-1]}")
+        if not text:
+            raise PatternError(0, f"{unit} {number} is empty")
+        if text in seen:
+            raise PatternError(0, f"{unit} {number}: {shown(text)} is there twice")
         if place := control(text):
             raise PatternError(0, f"{unit} {number} has the character {text[place - 1]!a}")
-        if utf8_width(text) > LIMIT:
+        if len(text) * 4 > LIMIT and utf8_width(text) > LIMIT:
             raise PatternError(0, f"{unit} {number} has more than {LIMIT} bytes")
+        seen.add(text)

@@ -99,7 +99,7 @@ def _texts(texts: tuple[str, ...]) -> Profile:
     if len(texts) <= SMALL:
         places = [_set({text[k] for text in texts if k < len(text)}) for k in range(longest)]
     else:
-        places = [_set(set("".join(texts)))] * longest
+        places = [_set(set().union(*texts))] * longest
     ascii_alone = all(characters < OTHER for characters in places)
     most = longest if ascii_alone else max(len(text.encode()) for text in texts)
     return Profile(widths, tuple(places), most)
