@@ -19,13 +19,13 @@ from scipy import stats
 
 from mockdata.render import tables, task
 from mockdata.render.alias import SHARE_BITS, buckets, shares
-from mockdata.render.builtin import FOUR
-from mockdata.render.columns import Column
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES, Columns, Rows
 from mockdata.render.numpy_renderer import Renderer
 from mockdata.render.steps import Days, Names, Numbers, PutText, Table, Texts
 from mockdata.render.task import Place
+from mockdata.vaults.catalogue import DEFAULT, READY_MADE
+from mockdata.vaults.columns import Column
 from mockdata.vaults.pieces import (
     CheckDigit,
     Choice,
@@ -38,8 +38,14 @@ from mockdata.vaults.pieces import (
     Uuid,
     Weighted,
 )
+from mockdata.vaults.resolve import Resolver
 
 LEVEL = 1e-8
+FOUR = {
+    name: (found.value, found.token)
+    for name in DEFAULT
+    for found in [Resolver(READY_MADE).vault(READY_MADE[name])]
+}
 DIGIT = Choice(tuple("0123456789"))
 LETTER = Choice(tuple("abcdefghijklmnopqrstuvwxyz"))
 DAY = Date(date(1940, 1, 1), date(2010, 12, 31))

@@ -6,15 +6,19 @@ import io
 import itertools
 import json
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockdata.render.columns import Column
+import mockdata
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import Columns, Rows
 from mockdata.render.numpy_renderer import Renderer, Workspace
+from mockdata.vaults.catalogue import Known
+from mockdata.vaults.columns import Column
 from mockdata.vaults.pieces import (
     CheckDigit,
     Choice,
@@ -29,6 +33,7 @@ from mockdata.vaults.pieces import (
     Uuid,
     Weighted,
 )
+from mockdata.vaults.resolve import Resolver
 
 from .oracle_patterns import Run
 
@@ -185,6 +190,10 @@ def test_a_program_travels_and_stays_one_object(columns):
     assert arrived.digest == program.digest
 
 
+def columns_in(rows):
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
 def vault(value, kept, token, **settings):
     value = Column("made", "value", tuple(value), **settings)
     return value, Column("made", "token", token, kept=kept, references=(value,), **settings)
@@ -256,3 +265,31 @@ def test_a_list_of_any_size(size):
     assert [o.decode().split("\n")[:-1] for o in lines] == [
         list(c) for c in zip(*expected([even, weighted], 0, 60), strict=True)
     ]
+
+
+CLINIC = mockdata.read_vaults(Path(__file__).parent.parent / "examples" / "clinic.toml")
+KNOWN = Known(CLINIC)
+
+
+def columns_of(name):
+    """Return the columns of a definition."""
+    found = KNOWN[name]
+    if isinstance(found, mockdata.Vault):
+        resolved = Resolver(KNOWN).vault(found)
+        return resolved.value, resolved.token
+    return Resolver(KNOWN).table(found).columns
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_definitions_render_what_the_oracle_spells(name):
+    columns = columns_of(name)
+    starts = (0, 9_000) if columns[0].capacity else (0, 9_000, 2**40 - 60)
+    for start in starts:
+        texts = expected(columns, start, 60)
+        _, lines = rendered(columns, Columns(), start, 60)
+        assert [output.decode().split("\n")[:-1] for output in lines] == columns_in(texts)
+        _, (rows,) = rendered(columns, Rows(b"", b",", b"\n", "csv"), start, 60)
+        assert [*csv.reader(io.StringIO(rows.decode(), newline=""), strict=True)] == texts
+        for column, column_texts in zip(columns, columns_in(texts), strict=True):
+            form = re.compile(Resolver(KNOWN).regex(KNOWN[name], column.side))
+            assert all(form.fullmatch(text) for text in column_texts)

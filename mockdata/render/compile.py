@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mockdata.render.columns import Column
 from mockdata.render.drawn import sources
 from mockdata.render.items import Item, Lit
 from mockdata.render.layout import Columns, Layout, needs_quotes
@@ -21,6 +20,7 @@ from mockdata.render.program import Program
 from mockdata.render.schedule import scheduled
 from mockdata.render.streams import Compiler
 from mockdata.vaults import pieces as of
+from mockdata.vaults.columns import Column
 
 __all__ = ["compile_program"]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from mockdata.render.columns import Column, field_of
 from mockdata.render.evens import Group, chunks
 from mockdata.render.items import Cell, Count, Item, Lit, Spell
 from mockdata.render.steps import Table, Term, Texts
 from mockdata.vaults import pieces as of
+from mockdata.vaults.columns import Column, field_of
 
 __all__ = ["Drawn", "Part", "Row", "parts", "places_of", "sources", "term"]
 

@@ -9,7 +9,6 @@ from math import prod
 from operator import mul
 from typing import Final
 
-from mockdata.render.columns import Column
 from mockdata.render.drawn import Drawn, Part, Row, parts, places_of, term
 from mockdata.render.evens import Between, Group, Steps, atoms, drawn, groups, selected
 from mockdata.render.items import DIGITS, Cell, Count, Item, Lit, Spell, weighted_factor
@@ -31,6 +30,7 @@ from mockdata.render.steps import (
     Word,
 )
 from mockdata.vaults import pieces as of
+from mockdata.vaults.columns import Column
 
 __all__ = ["Compiler"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Callable
 from typing import Final
 
@@ -10,7 +10,7 @@ __all__ = ["DIRECTIVES", "spelled"]
 
 MONTHS: Final = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
-DIRECTIVES: Final[dict[str, Callable[[datetime.date], str]]] = {
+DIRECTIVES: Final[dict[str, Callable[[dt.date], str]]] = {
     "Y": lambda day: f"{day.year:04}",
     "y": lambda day: f"{day.year % 100:02}",
     "m": lambda day: f"{day.month:02}",
@@ -21,7 +21,7 @@ DIRECTIVES: Final[dict[str, Callable[[datetime.date], str]]] = {
 """What may stand behind a ``%``, and the text it gives; all of one width each."""
 
 
-def spelled(day: datetime.date, form: str) -> str:
+def spelled(day: dt.date, form: str) -> str:
     """Return a day as ``form`` says, as ``strftime`` would in the C locale."""
     first, *parts = form.split("%")
     return first + "".join(DIRECTIVES[part[0]](day) + part[1:] for part in parts)

@@ -15,9 +15,10 @@ a piece's text depends on besides the index puts it into one of four groups:
 
 from __future__ import annotations
 
-import datetime
-from dataclasses import dataclass
+import datetime as dt
 from typing import Literal as OneOf
+
+from mockdata.vaults.frozen import frozen
 
 __all__ = [
     "Case",
@@ -41,19 +42,19 @@ Case = OneOf["", "lower", "title"]
 """How a weighted piece writes its texts: as they are, in lower case, or capitalised."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Literal:
     """A text that is the same in every record."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timestamp:
     """The run's Unix time in seconds, ten digits."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Choice:
     """One of a few texts, evenly: a character class, a group, a list without weights."""
 
@@ -71,7 +72,7 @@ class Choice:
         return self.texts[k]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Number:
     """A whole number out of ascending, disjoint, inclusive ranges, evenly; ``width`` pads it."""
 
@@ -94,12 +95,12 @@ class Number:
         raise IndexError(k)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Date:
     """A day from ``first`` to ``last``, both among them, evenly."""
 
-    first: datetime.date
-    last: datetime.date
+    first: dt.date
+    last: dt.date
     format: str = "%Y-%m-%d"
     """Of ``%Y %y %m %d %b %j`` and literal characters; ``%b`` is English whatever the locale."""
     field: str = "date"
@@ -113,10 +114,10 @@ class Date:
         """Return the k-th day."""
         from mockdata.vaults.dates import spelled
 
-        return spelled(self.first + datetime.timedelta(k), self.format)
+        return spelled(self.first + dt.timedelta(k), self.format)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Weighted:
     """A text by its weight: a name of the census, or of a list that has weights."""
 
@@ -128,17 +129,17 @@ class Weighted:
     field: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Suffix:
     """The 16 characters out of ``a-z2-7`` that hold the permuted index."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Uuid:
     """A version 4 UUID in lower case, of which 64 bits hold the permuted index."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Index:
     """``start`` plus ``step`` times the record's index."""
 
@@ -146,14 +147,14 @@ class Index:
     step: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckDigit:
     """The Luhn check digit of ``prefix`` and all digits that stand before it in the text."""
 
     prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reference:
     """What another vault has at the same index: its value, its token, or a field of its value."""
 
@@ -163,7 +164,7 @@ class Reference:
     case: Case = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Same:
     """In a token: a text of the value's own pattern, ``left`` and ``right`` characters kept."""
 

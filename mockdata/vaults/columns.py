@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from mockdata.vaults.frozen import frozen
 from mockdata.vaults.pieces import Piece, Reference, Same, Weighted
 
 __all__ = ["Column", "field_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Column:
     """A column with all that its texts are made of: plain data, for any process.
 
@@ -19,6 +18,7 @@ class Column:
     A token's pieces may hold one ``Same``, which stands for the pieces of the vault's value; of
     those, the first ``kept[0]`` and the last ``kept[1]`` are as they are in the value.
     ``references`` are the columns that a ``Reference`` or ``Same`` of its pieces needs.
+    ``capacity`` is how many of its texts never repeat, or None where no text ever does.
     """
 
     vault: str
@@ -28,6 +28,7 @@ class Column:
     repeats: bool = False
     kept: tuple[int, int] = (0, 0)
     references: tuple[Column, ...] = ()
+    capacity: int | None = None
 
     def referred(self, piece: Reference | Same) -> Column:
         """Return the column that holds what one of this column's pieces needs."""
