@@ -96,12 +96,9 @@ def sampler(weights: Weights) -> Sampler:
 
 def _matrix(table: Table) -> tuple[Bytes, NDArray[np.intp]]:
     """Return the combinations of a table's factors, without its end, and their lengths."""
-    matrix, sizes = np.zeros((1, 0), np.uint8), np.zeros(1, np.intp)
-    for factor in table.factors:
-        more, more_sizes = _factor(factor)
-        if not matrix.shape[1]:
-            matrix, sizes = more, more_sizes
-            continue
+    matrix, sizes = _factor(table.factors[0])
+    for factor in table.factors[1:]:
+        more, _ = _factor(factor)
         head, tail = np.repeat(matrix, len(more), 0), np.tile(more, (len(matrix), 1))
         matrix = np.concatenate((head, tail), 1)
         sizes = np.full(len(matrix), matrix.shape[1], np.intp)
@@ -111,7 +108,8 @@ def _matrix(table: Table) -> tuple[Bytes, NDArray[np.intp]]:
 def _factor(factor: Factor) -> tuple[Bytes, NDArray[np.intp]]:
     match factor:
         case Texts(given):
-            return _texts(np.array(given, np.bytes_), np.array([*map(len, given)], np.intp))
+            sizes = np.array([*map(len, given)], np.intp)
+            return _texts(np.array(given, np.bytes_))[0][:, : sizes.max()], sizes
         case Numbers(ranges, width):
             numbers = np.concatenate([np.arange(a, b + 1, dtype=np.uint64) for a, b in ranges])
             return _numbers(numbers, width)
