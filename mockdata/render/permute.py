@@ -20,7 +20,7 @@ to one of the first 8 places and its high 3 bits to one of the last 8: the suffi
 ``h`` and never repeats. The 2 bits that the last 8 places still lack come from a hash of ``h``.
 Five bits are a character of the base 32 alphabet of RFC 4648, in lower case: a-z, then 2-7.
 
-**Of a UUID.** 122 bits hold ``h`` and a hash of it; ``mockdata.render.spelling`` has the places.
+**Of a UUID.** 122 bits hold ``h`` and a hash of it; ``puts.spelled_uuid`` has the places.
 
 **Of combinations.** The numbers below ``size`` stand for what a pattern's even pieces can be
 together. ``left * right`` is ``size`` or a little more, both of a like size. A number is split::

@@ -21,14 +21,26 @@ product P of their sizes stays at or below 2**30; then comes the next word. ``f 
 is behind the point, is a number below P, and its digits are the pieces' texts, the first piece most
 significant. It is computed piece by piece: times n, the whole part is a draw below n, and what is
 behind the point is the next fraction. A piece of a size above 2**30 takes two words of its own: the
-first, followed by the second, as a fraction of 128 bits. Both come before any that is shared if the
-piece does. ``Program.bias`` bounds how much likelier than another a combination is.
+first, followed by the second, as a fraction of 128 bits; the next piece begins another word.
+``Program.bias`` bounds how much likelier than another a combination is.
 
 **Permuted in the format.** Otherwise the even pieces of a column are the digits of one number, the
 permuted index (``permute.Rounds``), again the first most significant. Where there are more than
 2**63 combinations, the first piece that has 2**48 texts or more takes the index; if there is none,
 the pieces from the first on, until they have 2**48 combinations or more. The others are drawn as
 above.
+
+**Of a number of distinct records**, an index has number ``h * distinct >> 64``, for the hash h of
+the stream ``distinct`` of its vault. That number is the index of both columns, and of what they
+refer to.
+
+**A token of the value's own pattern** has the value's kept pieces as they are. Its free even pieces
+hold the number that they hold in the value, permuted by rounds of the token's stream whose keys a
+``Tweak`` is added to: of the number that the kept even pieces hold, and the rows of the kept
+weighted ones. Adding the same to the keys of all rounds gives a permutation again, so tokens of
+values that agree in what is kept differ. Of more than 2**63 combinations, each part of the pieces
+is a number, and the tweak of each is of the parts before it, too. Free weighted pieces are drawn
+from a ``Tweak`` of all this and their rows in the value. So a token is a function of its value.
 
 **Rows.** An output whose lines have one width has rows of this width, one after the other. Else a
 row has several units of ``unit`` bytes: the text of each begins at its unit, and is moved to where

@@ -165,7 +165,7 @@ class Scatter(NamedTuple):
 
 
 class Join(NamedTuple):
-    """``out = (high * size) + low``; ``high`` is -1 for none."""
+    """``out = high * size + low``."""
 
     out: int
     high: int
@@ -191,7 +191,7 @@ class Tweak(NamedTuple):
 
 
 class Shift(NamedTuple):
-    """``out = number * step + start``, and ``gap`` more from each ``at`` (before it) on."""
+    """``out = number * step + start``, and ``gap`` more from each ``at`` on."""
 
     out: int
     number: int

@@ -35,8 +35,7 @@ from mockdata.vaults.columns import Column
 __all__ = ["Compiler"]
 
 LONGEST_INDEX: Final = 2**40
-FRACTION: Final = 2**48
-WORD: Final = 2**64
+FRACTION, WORD = 2**48, 2**64
 
 
 class Compiler:
