@@ -7,7 +7,6 @@ from dataclasses import replace
 from itertools import accumulate
 from math import prod
 from operator import mul
-from typing import Final
 
 from mockdata.render.drawn import Drawn, Part, Row, parts, places_of, term
 from mockdata.render.evens import Between, Group, Steps, atoms, drawn, groups, selected
@@ -34,8 +33,7 @@ from mockdata.vaults.columns import Column
 
 __all__ = ["Compiler"]
 
-LONGEST_INDEX: Final = 2**40
-FRACTION, WORD = 2**48, 2**64
+LONGEST_INDEX, FRACTION, WORD = 2**40, 2**48, 2**64
 
 
 class Compiler:
