@@ -74,13 +74,14 @@ def slow(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Throw arguments at the command's parser for a minute, with atheris where it installs."""
+    """Throw arguments, patterns and files at their parsers, with atheris where it installs."""
     session.install("-e", ".[test]")
     session.run_install(
         *("python", "-m", "pip", "install", "--quiet", "--only-binary=:all:", "atheris"),
         success_codes=[0, 1],
     )
     session.run("python", "-m", "tests.fuzz", *session.posargs)
+    session.run("python", "-m", "tests.fuzz_patterns", *session.posargs)
 
 
 @nox.session
