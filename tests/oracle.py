@@ -87,15 +87,17 @@ def names(table):
 
 @cache
 def buckets(table):
-    """Return the built alias table."""
-    return [int(bucket) for bucket in np.load(TABLES / f"{table}_buckets.npy")]
+    """Return the built alias table: where each bucket's own name ends, that name's row, the other's."""
+    return [
+        (bucket >> 32, bucket >> 16 & 0xFFFF, bucket & 0xFFFF)
+        for bucket in np.load(TABLES / f"{table}_buckets.npy").tolist()
+    ]
 
 
-def drawn_name(table, word, bits):
-    """Draw a name by the top bits of a 64-bit word."""
-    bucket = buckets(table)[word >> 64 - bits]
-    row = bucket >> 16 & 0xFFFF if (word << bits) % 2**64 < bucket else bucket & 0xFFFF
-    return names(table)[0][row]
+def drawn_name(table, draw):
+    """Return the name that a draw of 32 bits gives."""
+    end, own, alias = buckets(table)[draw * len(buckets(table)) >> 32]
+    return names(table)[0][own if draw < end else alias]
 
 
 def value(vault, word):
@@ -110,8 +112,8 @@ def value(vault, word):
         area, group, serial = draws(word, 898, 99, 9999)
         area += 1 if area < 665 else 2
         return f"{area:03}-{1 + group:02}-{1 + serial:04}-"
-    first = drawn_name("first_names", word, 13)
-    return f"{first} {drawn_name('surnames', (word << 32) % 2**64, 14)} "
+    first, last = word >> 32, word % 2**32
+    return f"{drawn_name('first_names', first)} {drawn_name('surnames', last)} "
 
 
 def record(vault, seed, timestamp, index):
@@ -122,16 +124,3 @@ def record(vault, seed, timestamp, index):
         f"{value(vault, word_of(h))}{timestamp}_{suffix(h)}",
         f"tok_{vault}_{timestamp}_{suffix(t)}",
     )
-
-
-def exact_shares(table):
-    """Return what share of draws the built table gives each name, in units of 2**-32."""
-    bits = {"first_names": 13, "surnames": 14}[table]
-    capacity = 1 << 32 - bits
-    shares = [0] * 2**bits
-    for bucket in buckets(table):
-        threshold, own, alias = bucket >> 32 + bits, bucket >> 16 & 0xFFFF, bucket & 0xFFFF
-        shares[own] += threshold
-        shares[alias] += capacity - threshold
-    assert sum(shares) == 2**32
-    return shares[: len(names(table)[0])]

@@ -134,7 +134,7 @@ async def test_files_that_another_thread_closes_while_a_pool_is_made(pooled, mon
         raise AssertionError("the workers have lost their pipes")
 
     monkeypatch.setattr(processes, "_open_files", then_close)
-    monkeypatch.setattr(processes.WorkerPool, "replace", fail)
+    monkeypatch.setattr(pool.WorkerPool, "again", fail)
     sink = ListSink()
     with anyio.fail_after(60):
         await mockdata.generate(COUNTS, sink=sink, workers=2, **RUN)

@@ -5,7 +5,7 @@ together one time in 30,000, for a change of the format that is as good as the p
 wrong with a suffix shows at far less than that: a share that is off by a twentieth, for instance.
 """
 
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 
 import numpy as np
 import pytest
@@ -37,6 +37,14 @@ def independent(first, second):
     """Return the p-value of two series of digits being uniform and independent."""
     counts = np.bincount(first.astype(np.intp) * 32 + second, minlength=1024)
     return stats.chisquare(counts).pvalue
+
+
+def unrelated(first, second):
+    """Return the p-value of two series of numbers being independent, whether they are uniform or not."""
+    counts = np.zeros((first.max() + 1, second.max() + 1), np.intp)
+    np.add.at(counts, (first, second), 1)
+    drawn = counts[counts.any(axis=1)][:, counts.any(axis=0)]
+    return stats.chi2_contingency(drawn).pvalue
 
 
 @pytest.fixture(scope="module")
@@ -110,40 +118,74 @@ def test_a_value_is_unrelated_to_its_suffix(suffixes):
         numbers += [int(line[:5]) for line in lines]
     tenths = (np.array(numbers) - 10_000) * 32 // 90_000
     units = np.array(numbers) % 32
-    for place in range(16):
-        assert independent(tenths, suffixes[0, "id", "value"][:, place]) > LEVEL
-    assert stats.chisquare(np.bincount(units, minlength=32)).pvalue > LEVEL / 100
+    for part in (tenths, units):
+        for place in range(16):
+            assert independent(part, suffixes[0, "id", "value"][:, place]) > LEVEL
 
 
-@pytest.mark.parametrize(("vault", "width"), [("id", 5), ("dob", 10), ("ssn", 3), ("ssn", 11)])
-def test_draws_are_uniform(vault, width):
+def rendered(vault, records=2_000_000):
+    """Return the first values of a vault, up to what stands before the timestamp."""
     made = kernel(Key(vault, 4, 1_700_000_000))
     texts = []
-    for start in range(0, 2_000_000, 10_000):
-        texts += [
-            line[:width] for line in bytes(made.render(start, start + 10_000)[0]).split(b"\n")[:-1]
-        ]
-    if (vault, width) == ("ssn", 11):
-        texts = [text[4:6] + text[7:9] for text in texts]
-        cells = 9_900
-        counts = np.unique(np.array([t for t in texts if t[2:] != b"00"]), return_counts=True)[1]
-        assert len(counts) == cells - 99
-    else:
-        counts = np.unique(np.array(texts), return_counts=True)[1]
-        assert len(counts) == {"id": 90_000, "dob": 25_933, "ssn": 898}[vault]
+    for start in range(0, records, 10_000):
+        lines = bytes(made.render(start, start + 10_000)[0]).decode().split("\n")
+        texts += [line[:-28] for line in lines[:-1]]
+    return texts
+
+
+@pytest.fixture(scope="module")
+def numbers():
+    """Return areas, groups and serials."""
+    digits = np.array(rendered("ssn"), "S").view(np.uint8).reshape(-1, 11) - ord("0")
+    tens = np.array([1000, 100, 10, 1])
+    return digits[:, :3] @ tens[1:], digits[:, 4:6] @ tens[2:], digits[:, 7:] @ tens
+
+
+@pytest.mark.parametrize(("vault", "values"), [("id", 90_000), ("dob", 25_933)])
+def test_draws_are_uniform(vault, values):
+    counts = np.unique(np.array(rendered(vault)), return_counts=True)[1]
+    assert len(counts) == values
     assert stats.chisquare(counts).pvalue > LEVEL
 
 
-def test_names_follow_the_census():
-    made = kernel(Key("name", 4, 1_700_000_000))
-    names = []
-    for start in range(0, 2_000_000, 10_000):
-        names += bytes(made.render(start, start + 10_000)[0]).decode().split("\n")[:-1]
+def test_areas_groups_and_serials_are_uniform(numbers):
+    areas, groups, serials = numbers
+    for drawn, values in (
+        (areas, 898),
+        (groups, 99),
+        (serials, 9_999),
+        (areas * 99 + groups, 88_902),
+    ):
+        counts = np.unique(drawn, return_counts=True)[1]
+        assert len(counts) == values
+        assert stats.chisquare(counts).pvalue > LEVEL
+
+
+def test_serials_are_independent_of_areas_and_groups(numbers):
+    areas, groups, serials = numbers
+    for before, places in product((areas, groups), (serials // 100, serials % 100)):
+        assert unrelated(before, places) > LEVEL
+
+
+@pytest.fixture(scope="module")
+def names():
+    """Return the rows of the first names and of the surnames in the census's lists."""
+    texts, rows = rendered("name"), []
     for column, table in enumerate(("first_names", "surnames")):
-        listed, weights = oracle.names(table)
-        row = {name: k for k, name in enumerate(listed)}
-        counts = np.bincount(
-            [row[name.split(" ")[column]] for name in names], minlength=len(listed)
-        )
-        expected = np.array(weights) / sum(weights) * len(names)
+        row = {name: k for k, name in enumerate(oracle.names(table)[0])}
+        rows.append(np.array([row[text.split(" ")[column]] for text in texts]))
+    return rows
+
+
+def test_names_follow_the_census(names):
+    for rows, table in zip(names, ("first_names", "surnames"), strict=True):
+        weights = np.array(oracle.names(table)[1])
+        counts = np.bincount(rows, minlength=len(weights))
+        expected = weights / weights.sum() * len(rows)
         assert stats.chisquare(counts, expected).pvalue > LEVEL
+
+
+def test_surnames_are_independent_of_first_names(names):
+    firsts, lasts = names
+    assert unrelated(firsts % 100, lasts % 100) > LEVEL
+    assert unrelated(np.minimum(firsts, 100), np.minimum(lasts, 100)) > LEVEL

@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from collections import Counter
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,8 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockdata.vaults import VAULTS, Key, kernel
-from mockdata.vaults.census import TABLES
-from mockdata.vaults.census.build import buckets, build, shares
 
 from . import oracle
 
@@ -40,10 +38,10 @@ def test_a_kernel_renders_what_the_oracle_does(vault, seed, timestamp, start, co
 
 
 @pytest.mark.parametrize("vault", VAULTS)
-@pytest.mark.parametrize("block", [1, 7, 999, 9_999, 10_000])
+@pytest.mark.parametrize("block", [1, 7, 999, 9_999])
 def test_the_size_of_a_block_changes_nothing(vault, block):
     key = Key(vault, 5, 1_700_000_000)
-    assert rendered(key, 0, 2_000, block) == rendered(key, 0, 2_000)
+    assert rendered(key, 0, 10_100, block) == rendered(key, 0, 10_100)
 
 
 @given(st.integers(0, 2**16 - 1), st.integers(0, 2**16 - 1))
@@ -60,9 +58,11 @@ def test_the_permutation_has_an_inverse(stream, index):
 
 
 @given(STREAMS, st.integers(0, 2**40 - 1))
-def test_a_suffix_tells_its_index_to_whom_knows_the_key(stream, index):
-    key = oracle.key(*stream)
-    assert oracle.index_of(oracle.suffix(oracle.permute(index, *key)), *key) == index
+def test_a_suffix_gives_its_index_to_those_who_know_the_key(stream, index):
+    seed, vault, kind = stream
+    texts = rendered(Key(vault, seed, 1_700_000_000), index, index + 1, block=1)
+    (text,) = texts[kind == "token"]
+    assert oracle.index_of(text[-16:], *oracle.key(*stream)) == index
 
 
 FORMS = {
@@ -85,12 +85,11 @@ def test_records_have_the_form_of_the_contract(vault):
 
 def test_dates_are_every_day_of_the_range_and_no_other():
     values, _ = rendered(Key("dob", 1, 1_700_000_000), 0, 600_000)
-    days = Counter(value[:10] for value in values)
+    days = {value[:10] for value in values}
     first, last = datetime.date(1940, 1, 1), datetime.date(2010, 12, 31)
     expected = {str(first + datetime.timedelta(k)) for k in range((last - first).days + 1)}
-    assert set(days) == expected
+    assert days == expected
     assert "1940-02-29" in days
-    assert "1900-02-29" not in days
 
 
 def test_ids_are_every_number_of_the_range_and_no_other():
@@ -106,52 +105,16 @@ def test_social_security_numbers_keep_the_rules_and_cover_them():
     assert serials == {f"{n:04}" for n in range(1, 10_000)}
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_the_built_tables_give_each_name_its_share(table):
-    _, counts = oracle.names(table)
-    total = sum(counts)
-    for share, count in zip(oracle.exact_shares(table), counts, strict=True):
-        assert abs(share - count * 2**32 / total) < 1
-
-
-def test_the_tables_in_the_package_are_those_of_the_source(tmp_path):
-    build(oracle.CENSUS, tmp_path)
-    built = sorted(tmp_path.iterdir())
-    assert [file.name for file in built] == sorted(f.name for f in oracle.TABLES.glob("*.npy"))
-    for file in built:
-        assert file.read_bytes() == (oracle.TABLES / file.name).read_bytes()
-
-
-@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=60))
-def test_any_counts_make_an_exact_sampler(counts):
-    bits = 6
-    weights = shares(counts)
-    assert sum(weights) == 2**32
-    given_out = [0] * 2**bits
-    for bucket in buckets(weights, bits):
-        threshold, own, alias = bucket >> 32 + bits, bucket >> 16 & 0xFFFF, bucket & 0xFFFF
-        given_out[own] += threshold
-        given_out[alias] += (1 << 32 - bits) - threshold
-    assert given_out == weights + [0] * (2**bits - len(weights))
-
-
-def test_the_commonest_names_are_as_common_as_in_the_census():
-    values, _ = rendered(Key("name", 1, 1_700_000_000), 0, 500_000)
-    firsts = Counter(value.split()[0] for value in values)
-    lasts = Counter(value.split()[1] for value in values)
-    assert firsts["MICHAEL"] / 500_000 == pytest.approx(0.01358, abs=0.0007)
-    assert lasts["SMITH"] / 500_000 == pytest.approx(0.01201, abs=0.0007)
-
-
-def test_names_never_begin_like_a_formula():
-    for table in TABLES:
-        assert all(
-            name.isascii() and name.isalpha() and name.isupper() for name in oracle.names(table)[0]
-        )
-
-
-def test_kernels_allocate_nothing_for_a_block():
-    made = kernel(Key("ssn", 1, 1_700_000_000))
-    first, _ = made.render(0, 10_000)
-    second, _ = made.render(10_000, 20_000)
-    assert np.frombuffer(first, np.uint8).ctypes.data == np.frombuffer(second, np.uint8).ctypes.data
+@pytest.mark.parametrize("vault", VAULTS)
+def test_kernels_allocate_nothing_for_a_block(vault):
+    made = kernel(Key(vault, 1, 1_700_000_000))
+    made.render(0, 10_000)
+    own = 8 * np.getbufsize() if vault == "name" else 0  # where numpy itself converts a block
+    tracemalloc.start()
+    try:
+        made.render(10_000, 20_000)
+        made.measure(10_000, 20_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < own + 8_000

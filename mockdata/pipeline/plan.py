@@ -1,4 +1,4 @@
-"""What a run makes: counts, seed, timestamp, part and rate, checked, and cut into index ranges."""
+"""What a run makes: counts, seed, timestamp, start and part, checked, and made index ranges."""
 
 from __future__ import annotations
 
@@ -7,119 +7,80 @@ import operator
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from typing import Final, SupportsFloat, SupportsIndex
 
-from mockdata.errors import PlanError
-from mockdata.vaults import VAULTS, Key, Vault
+from mockdata.errors import PlanError, one_line
+from mockdata.sinks.base import Run, VaultRun
+from mockdata.vaults import VAULTS, Key
 
-__all__ = ["MAX_COUNT", "Counts", "Plan", "VaultPlan", "checked_workers"]
+__all__ = ["MAX_COUNT", "Counts", "checked_rate", "checked_workers", "nearest", "plan_run", "shown"]
 
 MAX_COUNT: Final = 2**40
 """Records of a vault, at most."""
 
 MAX_WORKERS: Final = 1024
+MOST_BY_DEFAULT: Final = 8
 
 SEED_BITS: Final = 64
 
+LONGEST_SHOWN: Final = 80
+"""Characters of a wrong value in a message, at most."""
+
 Counts = SupportsIndex | Mapping[str, SupportsIndex]
-"""Records of every vault, or of some: vault name to records."""
+"""A number for every vault, or for some: vault name to number."""
 
 
-@dataclass(frozen=True, slots=True)
-class VaultPlan:
-    """One vault's share of a run: the half-open range ``start`` to ``stop`` of its indices."""
+def plan_run(
+    counts: Counts,
+    *,
+    seed: int | None = None,
+    timestamp: int | None = None,
+    start: Counts = 0,
+    part: tuple[int, int] = (1, 1),
+) -> Run:
+    """Check what is asked for and return the run; see ``mockdata.generate`` for the arguments.
 
-    vault: Vault
-    key: Key
-    start: int
-    stop: int
-    run: object = field(default=None, repr=False)
-    """The same object for all vaults of one run, and another one for another run's."""
-
-    @property
-    def name(self) -> str:
-        """The vault's name: name, id, dob or ssn."""
-        return self.vault.name
-
-    @property
-    def records(self) -> int:
-        """How many records that is."""
-        return self.stop - self.start
-
-    def ranges(self, size: int) -> Iterator[tuple[int, int]]:
-        """Cut the range into ranges of ``size`` records; the last one may have fewer."""
-        for start in range(self.start, self.stop, size):
-            yield start, min(start + size, self.stop)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A run, checked. ``vaults`` has those that are asked for, in the order of the contract."""
-
-    seed: int
-    timestamp: int
-    vaults: tuple[VaultPlan, ...]
-    rate: float | None
-    """Records a second, of all vaults together, or None for as many as can be had."""
-
-    @property
-    def records(self) -> int:
-        """Records of all vaults together."""
-        return sum(vault.records for vault in self.vaults)
-
-    @classmethod
-    def of(
-        cls,
-        counts: Counts,
-        seed: int | None = None,
-        timestamp: int | None = None,
-        part: tuple[int, int] = (1, 1),
-        *,
-        rate: float | None = None,
-    ) -> Plan:
-        """Check what was asked for; see ``mockdata.generate`` for the arguments.
-
-        Raises PlanError, which names the argument and says what is allowed.
-        """
-        records = _records(counts)
-        if seed is None:
-            seed = int.from_bytes(os.urandom(SEED_BITS // 8), sys.byteorder)
-        seed = _whole("seed", seed, 0, 2**SEED_BITS - 1)
-        if timestamp is None:
-            timestamp = int(time.time())
-        timestamp = _timestamp(timestamp)
-        number, parts = _part(part)
-        run = object()
-        return cls(
-            seed,
-            timestamp,
-            tuple(
-                VaultPlan(
-                    vault,
-                    Key(vault.name, seed, timestamp),
-                    (number - 1) * records[vault.name] // parts,
-                    number * records[vault.name] // parts,
-                    run,
-                )
-                for vault in VAULTS.values()
-                if vault.name in records
-            ),
-            _rate(rate),
+    Raises PlanError, which names the argument and says what is allowed.
+    """
+    records = _records(counts)
+    starts = _starts(start, records)
+    if seed is None:
+        seed = int.from_bytes(os.urandom(SEED_BITS // 8), sys.byteorder)
+    seed = _whole("seed", seed, 0, 2**SEED_BITS - 1)
+    timestamp = _timestamp(int(time.time()) if timestamp is None else timestamp)
+    number, parts = _part(part)
+    vaults = [
+        VaultRun(
+            vault,
+            Key(name, seed, timestamp),
+            starts[name] + (number - 1) * records[name] // parts,
+            starts[name] + number * records[name] // parts,
         )
+        for name, vault in VAULTS.items()
+        if name in records
+    ]
+    return Run(seed, timestamp, tuple(vaults))
 
 
 def checked_workers(workers: int | None) -> int:
     """Return a number of processes: by default the CPUs that this one may use, at most 8."""
     if workers is not None:
         return _whole("workers", workers, 1, MAX_WORKERS)
+    return min(MOST_BY_DEFAULT, _cpus())
+
+
+def _cpus() -> int:
+    """Return how many CPUs this process may use; ``PYTHON_CPU_COUNT`` counts from Python 3.13."""
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
-        return min(8, len(os.sched_getaffinity(0)))
-    return min(8, os.cpu_count() or 1)
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
-def _rate(rate: SupportsFloat | None) -> float | None:
+def checked_rate(rate: SupportsFloat | None) -> float | None:
+    """Return a number of records a second; None for as many as can be had."""
     if rate is None:
         return None
     try:
@@ -127,7 +88,7 @@ def _rate(rate: SupportsFloat | None) -> float | None:
     except (TypeError, ValueError, OverflowError):
         number = 0.0
     if isinstance(rate, bool) or not 0 < number < math.inf:
-        raise PlanError("rate", f"{rate!r} is not a number of records a second above 0")
+        raise PlanError("rate", f"{shown(rate)} is not a number of records a second above 0")
     return number
 
 
@@ -139,8 +100,47 @@ def _records(counts: Counts) -> dict[str, int]:
         raise PlanError("counts", "no vault is named; name at least one of " + ", ".join(VAULTS))
     for name in counts:
         if name not in VAULTS:
-            raise PlanError("counts", f"no vault {name!r}; there are " + ", ".join(VAULTS))
+            problem = f"{shown(name)} is not one of {', '.join(VAULTS)}"
+            raise PlanError("counts", problem + nearest(name, VAULTS))
     return {name: _whole(f"counts[{name!r}]", n, 1, MAX_COUNT) for name, n in counts.items()}
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """Return which of the known names an unknown one is most like, as the end of a message."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(name[:80].lower(), known, 1, 0.4) if isinstance(name, str) else []
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def shown(value: object) -> str:
+    """Return how a message shows a wrong value: its repr, in one line, and cut if it is long."""
+    try:
+        text = one_line(repr(value))
+    except Exception:  # a number of thousands of digits has none
+        text = f"{type(value).__name__} object"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
+
+
+def _starts(start: Counts, records: Mapping[str, int]) -> dict[str, int]:
+    """Return the first index of each vault that is asked for. All indices are below 2**40."""
+    if not isinstance(start, Mapping):
+        first = _whole("start", start, 0, MAX_COUNT)
+        start = dict.fromkeys(records, first)
+    for name in start:
+        if name not in records:
+            problem = f"{shown(name)} is not in this run, which has {', '.join(records)}"
+            raise PlanError("start", problem)
+    return {name: _start(name, start.get(name, 0), count) for name, count in records.items()}
+
+
+def _start(name: str, start: object, count: int) -> int:
+    first = _whole(f"start[{name!r}]", start, 0, MAX_COUNT)
+    if first + count > MAX_COUNT:
+        raise PlanError(
+            "start", f"{name} {first} and {count} records are more than {MAX_COUNT} together"
+        )
+    return first
 
 
 def _timestamp(value: object) -> int:
@@ -148,7 +148,7 @@ def _timestamp(value: object) -> int:
         return _whole("timestamp", value, 10**9, 10**10 - 1)
     except PlanError:
         raise PlanError(
-            "timestamp", f"{value!r} is not a Unix time in seconds of ten digits"
+            "timestamp", f"{shown(value)} is not a Unix time in seconds of ten digits"
         ) from None
 
 
@@ -158,7 +158,7 @@ def _part(part: object) -> tuple[int, int]:
     except (TypeError, ValueError):
         number, parts = 0, 0
     if not 1 <= number <= parts:
-        raise PlanError("part", f"{part!r} is not (k, n) with 1 <= k <= n")
+        raise PlanError("part", f"{shown(part)} is not (k, n) with 1 <= k <= n")
     return number, parts
 
 
@@ -168,5 +168,5 @@ def _whole(argument: str, value: object, least: int, most: int) -> int:
     except TypeError:
         number = least - 1
     if isinstance(value, bool) or not least <= number <= most:
-        raise PlanError(argument, f"{value!r} is not a whole number from {least} to {most}")
+        raise PlanError(argument, f"{shown(value)} is not a whole number from {least} to {most}")
     return number

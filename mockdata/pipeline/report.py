@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from mockdata.pipeline.plan import Plan
+from mockdata.errors import MockDataError
+from mockdata.sinks.base import Delivery, Run
 
-__all__ = ["Delivery", "Meter", "Progress", "Report", "VaultReport"]
+__all__ = ["Meter", "Progress", "Report", "VaultReport"]
 
 
 class Progress(NamedTuple):
@@ -33,33 +34,6 @@ class VaultReport:
     records: int
     data_bytes: int
     token_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What has become of the records that a sink delivers to a service; all counts are of the run.
-
-    At the end of a run, ``sent + failed + not_sent`` is what was asked for, however it ended.
-    """
-
-    sent: int
-    """Records that the service has taken, by its own answer."""
-    failed: int
-    """Records that it has refused, or not answered for, to the last try: see ``error_logs``."""
-    not_sent: int
-    """Records that nothing is known of: of a run that has ended early, or is under way."""
-    in_flight: int
-    """Requests that wait for their answer now."""
-    retries: int
-    """Requests that were made again."""
-    throttled: int
-    """Answers of 429, too many requests."""
-    latency_median: float
-    """Seconds from a request to its answer, to within a tenth."""
-    latency_p95: float
-    """Seconds that 95 in 100 requests took at most, to within a tenth."""
-    error_logs: tuple[str, ...]
-    """Files that have the failed records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +63,12 @@ class Report:
 class Meter:
     """Counts what the sinks have taken, and tells ``on_progress`` of it."""
 
-    def __init__(self, plan: Plan, on_progress: Callable[[Progress], object] | None) -> None:
-        self._seed, self._timestamp = plan.seed, plan.timestamp
+    def __init__(self, run: Run, on_progress: Callable[[Progress], object] | None) -> None:
+        self._seed, self._timestamp = run.seed, run.timestamp
         self._on_progress = on_progress
         self._began = time.perf_counter()
-        self._totals = {vault.name: vault.records for vault in plan.vaults}
-        self._taken = {vault.name: VaultReport(0, 0, 0) for vault in plan.vaults}
+        self._totals = {vault.name: vault.records for vault in run.vaults}
+        self._taken = {vault.name: VaultReport(0, 0, 0) for vault in run.vaults}
 
     def add(self, vault: str, records: int, data_bytes: int, token_bytes: int) -> None:
         """Count records that a sink has taken, or the header lines of its files."""
@@ -107,6 +81,13 @@ class Meter:
             done = taken.data_bytes + taken.token_bytes
             seconds = time.perf_counter() - self._began
             self._on_progress(Progress(vault, taken.records, self._totals[vault], done, seconds))
+
+    def check_complete(self) -> None:
+        """Raise MockDataError unless every record that was asked for has been taken."""
+        for vault, total in self._totals.items():
+            taken = self._taken[vault].records
+            if taken != total:
+                raise MockDataError(f"{vault}: {taken:,} of {total:,} records were taken")
 
     def report(self, peak_memory: int, delivery: Delivery | None = None) -> Report:
         """Return the report of a run that ends now."""

@@ -13,21 +13,23 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, ParamSpec, Self, TypeVar
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from mockdata.errors import PlanError
-from mockdata.pipeline.plan import Counts, Plan, VaultPlan, checked_workers
-from mockdata.pipeline.producers import Item, Run, produce_batches, produce_files
+from mockdata.pipeline.life import opened
+from mockdata.pipeline.plan import Counts, checked_rate, checked_workers, plan_run
+from mockdata.pipeline.producers import Item, Stage, produce_batches, produce_files
 from mockdata.pipeline.rate import TokenBucket
 from mockdata.pipeline.report import Meter, Progress, Report
 from mockdata.render.batch import Batch
-from mockdata.sinks import AnySink, DeliverySink, Files, Sink, Writer, as_sink
+from mockdata.sinks import AnySink, Run, Sink, VaultRun, Writer, as_sink
 from mockdata.workers.pool import Records, open_pool
 from mockdata.workers.slabs import Slabs
-from mockdata.workers.tasks import end_task, in_task, open_tasks
+from mockdata.workers.tasks import check_event_loop, ended, in_task, open_tasks
 
 __all__ = ["BatchStream", "generate", "generate_sync", "stream"]
 
@@ -41,6 +43,7 @@ async def generate(
     sink: AnySink = "data",
     seed: int | None = None,
     timestamp: int | None = None,
+    start: Counts = 0,
     part: tuple[int, int] = (1, 1),
     rate: float | None = None,
     workers: int | None = None,
@@ -58,8 +61,10 @@ async def generate(
             object of the ``Sink`` protocol.
         seed: 0 to 2**64 - 1; 64 random bits if None. The report says which.
         timestamp: Unix time in seconds, ten digits; now if None.
-        part: ``(k, n)`` makes part k of n: the parts' lines, one part after the other, are the
-            whole's lines.
+        start: The first index of every vault, or a mapping of vault names to first indices. A run
+            that goes on where another one stopped, with the same seed and timestamp, repeats none.
+        part: ``(k, n)`` makes part k of n of these indices: the parts' lines, one part after the
+            other, are the whole's lines.
         rate: Records a second, at most, of all vaults together; no limit if None.
         workers: Processes; if None, the CPUs it may use, at most 8. A small run starts none.
         executor: One's own in place of the processes: on this machine, and not shut down.
@@ -70,24 +75,31 @@ async def generate(
         WorkerError: The workers died on the same records again and again.
         OSError: A file could not be written; it has the file's name.
         DeliveryError: A vault that records were to be sent to takes none.
+        MockDataError: The sink has not been given every record that was asked for.
 
     What a sink or ``on_progress`` raises is raised as it is; a sink's exception has a note that
-    names the vault and the records.
+    names the vault and the records. Errors that come after the first are notes on it.
 
     """
-    plan = Plan.of(counts, seed, timestamp, part, rate=rate)
-    workers = checked_workers(workers)
-    _check_executor(executor)
+    check_event_loop()
+    run = plan_run(counts, seed=seed, timestamp=timestamp, start=start, part=part)
+    means = _Means.checked(rate, workers, executor)
     _check_on_progress(on_progress)
-    return await in_task(_run, plan, _begun(sink, plan), workers, executor, on_progress)
+    return await in_task(_run, run, as_sink(sink), means, on_progress)
 
 
-def _begun(sink: AnySink, plan: Plan) -> Sink:
-    """Return the sink that was meant; one that delivers to a service may refuse the run."""
-    meant = as_sink(sink)
-    if isinstance(meant, DeliverySink):
-        meant.begin(plan.vaults)
-    return meant
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """By what a run is made."""
+
+    rate: float | None
+    workers: int
+    executor: Executor | None
+
+    @classmethod
+    def checked(cls, rate: float | None, workers: int | None, executor: Executor | None) -> Self:
+        _check_executor(executor)
+        return cls(checked_rate(rate), checked_workers(workers), executor)
 
 
 def _check_executor(executor: object) -> None:
@@ -128,6 +140,7 @@ def stream(
     *,
     seed: int | None = None,
     timestamp: int | None = None,
+    start: Counts = 0,
     part: tuple[int, int] = (1, 1),
     rate: float | None = None,
     workers: int | None = None,
@@ -139,17 +152,16 @@ def stream(
     Leaving the context, early or not, stops the workers. The arguments are those of ``generate``,
     and so are the errors; WorkerError is raised where the next batch would be.
     """
-    plan = Plan.of(counts, seed, timestamp, part, rate=rate)
-    _check_executor(executor)
-    return _stream(plan, checked_workers(workers), executor)
+    run = plan_run(counts, seed=seed, timestamp=timestamp, start=start, part=part)
+    return _stream(run, _Means.checked(rate, workers, executor))
 
 
 class BatchStream:
     """The batches of a run, for ``async for``; ``seed`` and ``timestamp`` repeat it."""
 
-    def __init__(self, plan: Plan, receive: MemoryObjectReceiveStream[Batch]) -> None:
-        self.seed = plan.seed
-        self.timestamp = plan.timestamp
+    def __init__(self, run: Run, receive: MemoryObjectReceiveStream[Batch]) -> None:
+        self.seed = run.seed
+        self.timestamp = run.timestamp
         self._last: Records | None = None
         self._error: Exception | None = None
         self._receive = receive
@@ -179,16 +191,16 @@ class BatchStream:
 
 
 @asynccontextmanager
-async def _stream(
-    plan: Plan, workers: int, executor: Executor | None
-) -> AsyncIterator[BatchStream]:
-    with _open_stream() as (send, receive):
-        batches = BatchStream(plan, receive)
+async def _stream(run: Run, means: _Means) -> AsyncIterator[BatchStream]:
+    check_event_loop()
+    send, receive = anyio.create_memory_object_stream[Batch](max_buffer_size=1)
+    with send, _emptied(receive):
+        batches = BatchStream(run, receive)
 
         async def feed() -> None:
             with send:
                 try:
-                    await in_task(_run, plan, _Sender(send), workers, executor, None)
+                    await in_task(_run, run, _Sender(send), means, None)
                 except Exception as error:
                     batches.fail(error)
 
@@ -199,16 +211,16 @@ async def _stream(
             batches.name_last(error)
             raise
         finally:
-            await end_task(feeding)
+            feeding.cancel()
+            await ended(feeding)
 
 
 @contextmanager
-def _open_stream() -> Iterator[tuple[MemoryObjectSendStream[Any], MemoryObjectReceiveStream[Any]]]:
-    """Make a stream that holds one batch, so up to 10,000 records, and empty it in the end."""
-    send, receive = anyio.create_memory_object_stream[Any](max_buffer_size=1)
-    with send, receive:
+def _emptied(receive: MemoryObjectReceiveStream[Any]) -> Iterator[None]:
+    """Close the receiving end of a stream at last, and let go of what it holds."""
+    with receive:
         try:
-            yield send, receive
+            yield
         finally:
             with suppress(anyio.WouldBlock, anyio.EndOfStream):
                 receive.receive_nowait()
@@ -221,83 +233,59 @@ class _Sender:
         self._send = send
 
     @asynccontextmanager
-    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
+    async def open(self, run: Run) -> AsyncIterator[Writer]:
         yield self._send.send
 
 
 async def _run(
-    plan: Plan,
-    sink: Sink,
-    workers: int,
-    executor: Executor | None,
-    on_progress: Callable[[Progress], object] | None,
+    run: Run, sink: Sink, means: _Means, on_progress: Callable[[Progress], object] | None
 ) -> Report:
-    meter = Meter(plan, on_progress)
-    vaults = len(plan.vaults)
-    with Slabs() as slabs:
-        async with open_pool(plan.records, workers, executor) as pool:
-            bucket = TokenBucket(plan.rate) if plan.rate is not None else None
-            with anyio.CancelScope() as scope:
-                run = Run(pool, slabs, meter, vaults, vaults, scope, anyio.Event(), bucket)
-                for vault in plan.vaults:
-                    meter.add(vault.name, 0, 0, 0)
+    """Open the sink, have every vault written while the pool is open, and commit."""
+    meter = Meter(run, on_progress)
+    async with opened(sink, run) as life:
+        with Slabs(most=4 * len(run.vaults)) as slabs:
+            async with open_pool(run.records, means.workers, means.executor) as pool:
                 async with open_tasks() as tasks:
-                    for vault in plan.vaults:
-                        tasks.start(_run_vault, run, sink, vault)
-            delivery = sink.delivery() if isinstance(sink, DeliverySink) else None
-            return meter.report(pool.peak_memory(), delivery)
+                    life.watch(tasks.fail)
+                    bucket = TokenBucket(means.rate) if means.rate is not None else None
+                    ahead = -(-pool.workers // len(run.vaults))
+                    stage = Stage(life.session, pool, slabs, meter, tasks, ahead, bucket)
+                    for vault in run.vaults:
+                        _start(stage, vault)
+                peak_memory = pool.peak_memory()
+        meter.check_complete()
+    delivery = life.session.delivery
+    return meter.report(peak_memory, delivery() if delivery is not None else None)
 
 
-async def _run_vault(run: Run, sink: Sink, vault: VaultPlan) -> None:
-    with _open_stream() as (send, receive):
-        async with _opened(sink, vault) as target:
-            async with open_tasks() as tasks:
-                if isinstance(target, Files):
-                    run.meter.add(vault.name, 0, target.data_offset, target.token_offset)
-                    tasks.start(produce_files, run, vault, target, send)
-                    tasks.start(_consume, run, None, receive)
-                else:
-                    tasks.start(produce_batches, run, vault, send)
-                    tasks.start(_consume, run, target, receive)
-            await run.written()
+def _start(stage: Stage, vault: VaultRun) -> None:
+    """Start a vault's producer and consumer, with the stream between them."""
+    send, receive = anyio.create_memory_object_stream[Item](max_buffer_size=1)
+    if stage.session.files is not None:
+        files = stage.session.files[vault.name]
+        stage.meter.add(vault.name, 0, files.data_offset, files.token_offset)
+        stage.tasks.start(produce_files, stage, vault, files, send)
+    else:
+        stage.meter.add(vault.name, 0, 0, 0)
+        stage.tasks.start(produce_batches, stage, vault, send)
+    stage.tasks.start(_consume, stage, receive)
 
 
-@asynccontextmanager
-async def _opened(sink: Sink, vault: VaultPlan) -> AsyncIterator[Writer | Files]:
-    """Open a sink, and leave it exactly once, come what may, shielded from cancellation.
-
-    One scope stands around all of the sink's context, which may have a task group of its own. Such
-    a group wraps the error that it is left with; the caller gets that error as it is.
-    """
-    with anyio.CancelScope() as scope:
-        context = sink.open(vault)
-        target = await context.__aenter__()
-        try:
-            yield target
-        except BaseException as error:
-            scope.shield = True
-            try:
-                await context.__aexit__(type(error), error, error.__traceback__)
-            except BaseExceptionGroup as group:
-                if group.exceptions != (error,):
+async def _consume(stage: Stage, receive: MemoryObjectReceiveStream[Item]) -> None:
+    """Hand what comes to the sink, unless the run has failed, and count it."""
+    write = stage.session.write
+    with _emptied(receive):
+        async for item in receive:
+            if write is not None and isinstance(item, Batch):
+                await stage.may_go(len(item))
+                if stage.tasks.error is not None:
+                    return
+                try:
+                    await write(item)
+                except Exception as error:
+                    _name_records(error, _records(item))
                     raise
-            raise
-        scope.shield = True
-        await context.__aexit__(None, None, None)
-
-
-async def _consume(
-    run: Run, write: Writer | None, receive: MemoryObjectReceiveStream[Item]
-) -> None:
-    async for item in receive:
-        if write is not None and isinstance(item, Batch):
-            await run.may_go(len(item))
-            try:
-                await write(item)
-            except Exception as error:
-                _name_records(error, _records(item))
-                raise
-        run.meter.add(item.vault, item.records, item.data_bytes, item.token_bytes)
+            stage.meter.add(item.vault, item.records, item.data_bytes, item.token_bytes)
 
 
 def _records(batch: Batch) -> Records:

@@ -55,6 +55,11 @@ class Batch:
         """The tokens of ``values``, in the same order."""
         return _texts(self.token_lines)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle the lines themselves: the memory that they are in is this process's."""
+        lines = bytes(self.data_lines), bytes(self.token_lines)
+        return _unpickled, (self.vault, self.start, self.records, *lines)
+
     @property
     def data_bytes(self) -> int:
         """Bytes of the data lines."""
@@ -80,3 +85,7 @@ def _texts(lines: memoryview) -> list[str]:
     texts = str(lines, "ascii").split("\n")
     texts.pop()
     return texts
+
+
+def _unpickled(vault: str, start: int, records: int, data: bytes, tokens: bytes) -> Batch:
+    return Batch(vault, start, records, memoryview(data), memoryview(tokens))

@@ -24,7 +24,13 @@ class Place(NamedTuple):
     """A file that is there already, and the offset in it where the first line goes."""
 
     path: str
+    identity: tuple[int, int]
+    """Its device and inode. Under the same path another process may see another file."""
     offset: int
+
+    def behind(self, size: int) -> Place:
+        """Return the place in the same file that is ``size`` bytes further on."""
+        return self._replace(offset=self.offset + size)
 
 
 class _Kernels(threading.local):
@@ -75,10 +81,14 @@ class _Writer:
     """Writes to a file from a place on, whole or not at all: a short write goes on or raises."""
 
     def __init__(self, place: Place) -> None:
-        self._path, self._offset = place
+        self._path, self._identity, self._offset = place
 
     def __enter__(self) -> Self:
-        self._file = os.open(self._path, os.O_WRONLY | getattr(os, "O_BINARY", 0))
+        self._file = os.open(self._path, os.O_WRONLY)
+        status = os.fstat(self._file)
+        if self._identity != (status.st_dev, status.st_ino):
+            os.close(self._file)
+            raise OSError(errno.ESTALE, "another file is there for the workers", self._path)
         os.lseek(self._file, self._offset, os.SEEK_SET)
         return self
 

@@ -1,16 +1,27 @@
-"""Where records go: files, standard output, a callback, or a sink of one's own."""
+"""Where records go: files, standard output, a callback, a service, or a sink of the user's."""
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable
 from typing import cast
 
 from mockdata.errors import PlanError
 from mockdata.render.batch import Batch
-from mockdata.sinks.base import DeliverySink, Files, Sink, Writer
+from mockdata.sinks.base import Delivery, Files, Run, Session, Sink, VaultRun, Writer
 
-__all__ = ["AnySink", "DeliverySink", "Files", "Sink", "Writer", "as_sink"]
+__all__ = [
+    "AnySink",
+    "Delivery",
+    "Files",
+    "Run",
+    "Session",
+    "Sink",
+    "VaultRun",
+    "Writer",
+    "as_sink",
+]
 
 AnySink = str | os.PathLike[str] | Callable[[Batch], object] | Sink
 """A folder for CSV files, a plain or async callable, or any object of the Sink protocol."""
@@ -25,9 +36,17 @@ def as_sink(sink: AnySink) -> Sink:
     if callable(getattr(sink, "open", None)) and not isinstance(sink, type):
         return cast(Sink, sink)
     if callable(sink) and not callable(getattr(sink, "open", None)):
+        if any(map(_is_generator, (sink, getattr(sink, "__call__", None)))):  # noqa: B004
+            raise PlanError(
+                "sink", f"{sink!r} is a generator function: calling it does nothing; take out yield"
+            )
         from mockdata.sinks.callback import CallbackSink
 
         return CallbackSink(sink)
     raise PlanError(
-        "sink", f"{sink!r} is not the path of a folder, a callable or an object with open(vault)"
+        "sink", f"{sink!r} is not the path of a folder, a callable or an object with open(run)"
     )
+
+
+def _is_generator(function: object) -> bool:
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)

@@ -1,20 +1,59 @@
-"""What a sink is: the protocol that the pipeline asks of it, and nothing more."""
+"""What a sink is: the protocol that the pipeline asks of it, and the run that it is told about."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
-from mockdata.pipeline.plan import VaultPlan
-from mockdata.pipeline.report import Delivery
 from mockdata.render.batch import Batch
+from mockdata.vaults import Key, Vault
 
-__all__ = ["DeliverySink", "Files", "Sink", "Writer"]
+__all__ = ["Delivery", "Files", "Run", "Session", "Sink", "VaultRun", "Writer"]
 
 Writer = Callable[[Batch], Awaitable[object]]
-"""Takes one batch. When it returns, the batch is done with and the next one may come."""
+"""Takes one batch. When it returns, the batch is done with and the vault's next one may come."""
+
+
+@dataclass(frozen=True, slots=True)
+class VaultRun:
+    """One vault's share of a run: the half-open range ``start`` to ``stop`` of its indices."""
+
+    vault: Vault
+    key: Key
+    start: int
+    stop: int
+
+    @property
+    def name(self) -> str:
+        """The vault's name."""
+        return self.vault.name
+
+    @property
+    def records(self) -> int:
+        """How many records the run makes of this vault."""
+        return self.stop - self.start
+
+    def ranges(self, size: int) -> Iterator[tuple[int, int]]:
+        """Cut the range into ranges of ``size`` records; the last one may have fewer."""
+        for start in range(self.start, self.stop, size):
+            yield start, min(start + size, self.stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run that was asked for and checked: what a sink is opened for."""
+
+    seed: int
+    timestamp: int
+    vaults: tuple[VaultRun, ...]
+    """The vaults that are asked for, in their order."""
+
+    @property
+    def records(self) -> int:
+        """Records of all vaults together."""
+        return sum(vault.records for vault in self.vaults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +66,65 @@ class Files:
     token_offset: int
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of the records that a sink delivers to a service; all counts are of the run.
+
+    At the end of a run, ``sent + failed + not_sent`` is what was asked for, however it ended.
+    """
+
+    sent: int
+    """Records that the service has taken, by its own answer."""
+    failed: int
+    """Records that it refused, or did not answer for, to the last try: see ``error_logs``."""
+    not_sent: int
+    """Records whose fate is unknown: of a run that ended early, or is under way."""
+    in_flight: int
+    """Requests that wait for their answer now."""
+    retries: int
+    """Requests that were made again."""
+    throttled: int
+    """Answers of 429, too many requests."""
+    latency_median: float
+    """Seconds from a request to its answer, to within a tenth."""
+    latency_p95: float
+    """Seconds that 95 in 100 requests took at most, to within a tenth."""
+    error_logs: tuple[str, ...]
+    """Files that have the failed records."""
+    resume: dict[str, int]
+    """Vault name to the first index whose record is neither sent nor failed; the vault's stop
+    where there is none. A run with this ``start`` goes on where this one ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a sink yields if it has more than a writer: how a run is written and made permanent.
+
+    Give either ``write`` or ``files``.
+    """
+
+    write: Writer | None = None
+    """Takes each batch."""
+    files: Mapping[str, Files] | None = None
+    """Vault name to the files that the workers write to, several ranges at once, in any order."""
+    commit: Callable[[], object] | None = None
+    """Called once, when every record is written, and awaited if it returns an awaitable."""
+    delivery: Callable[[], Delivery] | None = None
+    """Says what became of the records so far; asked at any time, and after the context is left."""
+    grace: float = 0.0
+    """Seconds that leaving the context may take: the command gives it these before a second
+    signal ends the process."""
+
+
 class Sink(Protocol):
-    """Where records go. A sink is a configuration; opening it for one vault gives a writer.
+    """Where records go. A sink is a configuration; opening it for a run gives a session.
 
     A class with this one method is a sink; it need not import us::
 
         class Lines:
             @asynccontextmanager
-            async def open(self, vault):
-                async with await anyio.open_file(f"{vault.name}.txt", "wb") as file:
+            async def open(self, run):
+                async with await anyio.open_file("lines.txt", "wb") as file:
 
                     async def write(batch):
                         await file.write(batch.data_lines)
@@ -44,37 +133,20 @@ class Sink(Protocol):
 
     What a sink can rely on:
 
-    - It is opened once for every vault of the run, in their order; the vaults' writers then work
-      side by side, and each is given its vault's batches in index order, one at a time.
-    - It is left exactly once, shielded from cancellation: without an exception when every vault's
-      last batch has been written, so this is the place to commit; with the exception when the run
-      has failed or was cancelled, so this is the place to undo.
-    - An exception that it raises stops the run and reaches the caller as it is. To swallow an
-      exception that it is left with has no effect.
+    - It is entered once a run, before anything is started, and left once. Entering may raise
+      PlanError to refuse the run.
+    - It yields a writer, or a ``Session``. A vault's batches come in index order, one at a time;
+      those of different vaults come side by side. Once the run has failed, no batch comes any more.
+    - ``commit`` is called once, when every record of every vault is written, and never in a run
+      that has failed or was cancelled. What stands behind the ``yield`` is reached only then, too.
+      A context that is left without it undoes: the ``yield`` raises what ended the run.
+    - Committing and leaving are shielded from cancellation. Both happen in the task that entered.
+    - When it is left, no worker writes to its files any more.
+    - What it raises stops the run and reaches the caller as it is. If the run has failed already,
+      it becomes a note on the first error. To swallow an error has no effect.
     - A batch stays valid for as long as it, or a view of its lines, is referred to.
-
-    A sink that owns two files a vault may yield ``Files`` in place of a writer: the workers then
-    write the lines there by themselves, several ranges at once and in any order.
     """
 
-    def open(self, vault: VaultPlan, /) -> AbstractAsyncContextManager[Writer | Files]:
-        """Return the context in which one vault's records are written."""
-        ...
-
-
-@runtime_checkable
-class DeliverySink(Sink, Protocol):
-    """A sink that delivers records to a service, and so has more to say than what it has taken.
-
-    A sink that has these two methods beside ``open`` is one. If it has an attribute ``grace`` as
-    well, the seconds that it takes to stop at most, the command gives it these before a second
-    signal ends the process.
-    """
-
-    def begin(self, vaults: Sequence[VaultPlan], /) -> None:
-        """Begin a run of these vaults, before anything is started; raises PlanError to refuse."""
-        ...
-
-    def delivery(self) -> Delivery:
-        """Return what has become of the records so far. It is asked for at any time."""
+    def open(self, run: Run, /) -> AbstractAsyncContextManager[Writer | Session]:
+        """Return the context in which one run's records are written."""
         ...

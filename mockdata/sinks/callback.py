@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from mockdata.pipeline.plan import VaultPlan
 from mockdata.render.batch import Batch
-from mockdata.sinks.base import Writer
+from mockdata.sinks.base import Run, Writer
 
 __all__ = ["CallbackSink"]
 
@@ -23,16 +22,18 @@ class CallbackSink:
 
     def __init__(self, callback: Callable[[Batch], object]) -> None:
         self._callback = callback
-        self._turn = anyio.Lock(fast_acquire=True)
 
     @asynccontextmanager
-    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
+    async def open(self, run: Run) -> AsyncIterator[Writer]:
         """Yield the callback, with its turns taken in order."""
+        turn = anyio.Lock(fast_acquire=True)
 
         async def write(batch: Batch) -> None:
-            async with self._turn:
+            async with turn:
                 result = self._callback(batch)
                 if inspect.isawaitable(result):
                     await result
+                elif inspect.isgenerator(result) or inspect.isasyncgen(result):
+                    raise TypeError(f"{self._callback!r} returns a generator, which takes nothing")
 
         yield write

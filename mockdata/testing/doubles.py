@@ -7,22 +7,21 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from mockdata.pipeline.plan import VaultPlan
 from mockdata.render.batch import Batch, Record
-from mockdata.sinks.base import Writer
+from mockdata.sinks.base import Run, Session
 
 __all__ = ["FailingSink", "ListSink", "StallingSink"]
 
 
 class ListSink:
-    """Keeps what it is given, in lists by vault: ``batches``, and ``outcomes``.
+    """Keeps what it is given: ``batches``, lists by vault, and ``outcomes``, one for each run.
 
-    An outcome is None for a vault whose context was left without an exception, or the exception.
+    An outcome is None for a run that was committed, or what ended the run.
     """
 
     def __init__(self) -> None:
         self.batches: dict[str, list[Batch]] = {}
-        self.outcomes: dict[str, list[BaseException | None]] = {}
+        self.outcomes: list[BaseException | None] = []
 
     def records(self, vault: str) -> list[Record]:
         """Return the vault's records in the order they came in."""
@@ -37,20 +36,22 @@ class ListSink:
         )
 
     @asynccontextmanager
-    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
-        """Yield a writer that appends to the vault's list."""
-        batches = self.batches.setdefault(vault.name, [])
-        outcomes = self.outcomes.setdefault(vault.name, [])
+    async def open(self, run: Run) -> AsyncIterator[Session]:
+        """Yield a session whose writer appends to the vault's list."""
+        for vault in run.vaults:
+            self.batches.setdefault(vault.name, [])
 
-        async def write(batch: Batch) -> None:
-            batches.append(batch)
+        def commit() -> None:
+            self.outcomes.append(None)
 
         try:
-            yield write
+            yield Session(write=self._write, commit=commit)
         except BaseException as error:
-            outcomes.append(error)
+            self.outcomes.append(error)
             raise
-        outcomes.append(None)
+
+    async def _write(self, batch: Batch) -> None:
+        self.batches[batch.vault].append(batch)
 
 
 class _InterruptedSink(ListSink):
@@ -63,19 +64,12 @@ class _InterruptedSink(ListSink):
     async def _interrupt(self) -> None:
         raise NotImplementedError
 
-    @asynccontextmanager
-    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
-        """Yield a writer that appends to the vault's list unless it is interrupted."""
-        async with super().open(vault) as append:
-
-            async def write(batch: Batch) -> None:
-                if self._left:
-                    self._left -= 1
-                else:
-                    await self._interrupt()
-                await append(batch)
-
-            yield write
+    async def _write(self, batch: Batch) -> None:
+        if self._left:
+            self._left -= 1
+        else:
+            await self._interrupt()
+        await super()._write(batch)
 
 
 class StallingSink(_InterruptedSink):

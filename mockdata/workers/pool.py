@@ -1,23 +1,27 @@
 """The pool: where a run's tasks are given to whatever runs them, and made again if that dies.
 
-What runs them is an executor: the processes of ``workers``, an executor of the user's, or, for a
+What runs them is an executor: the processes of ``processes``, an executor of the user's, or, for a
 small run, this process itself.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from contextlib import asynccontextmanager
-from typing import Any, Final, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
 
 import anyio
 
 from mockdata.errors import WorkerError
 from mockdata.workers.memory import PeakMemory
+from mockdata.workers.tasks import off_the_loop
 
-__all__ = ["Pool", "Records", "Task", "open_pool"]
+if TYPE_CHECKING:
+    from mockdata.workers.processes import Processes
+
+__all__ = ["Pool", "Records", "Task", "open_pool", "under_way"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,7 +30,7 @@ SMALL: Final = 200_000
 """Records that this process renders by itself in less time than workers take to start."""
 
 TRIES: Final = 5
-"""How many workers may die of a task before its range is reported."""
+"""How many workers may die of a task, while it is the only one, before its records are reported."""
 
 Records = tuple[str, int, int]
 """A vault's name, and the first of its indices and the one behind the last."""
@@ -36,17 +40,9 @@ Records = tuple[str, int, int]
 async def open_pool(records: int, workers: int, executor: Executor | None) -> AsyncIterator[Pool]:
     """Open the pool of a run that makes ``records`` records, and close it at the end.
 
-    Processes start with the first task.
+    Processes start with the first task. When the pool is closed, none of its tasks runs any more.
     """
-    pool: Pool
-    if executor is not None:
-        pool = Pool(executor, workers)
-    elif records <= SMALL:
-        pool = Pool(_Here(), 1)
-    else:
-        from mockdata.workers.processes import WorkerPool, may_have_children
-
-        pool = WorkerPool(workers) if may_have_children() else Pool(_Here(), 1)
+    pool = _pool(records, workers, executor)
     try:
         yield pool
     finally:
@@ -54,14 +50,44 @@ async def open_pool(records: int, workers: int, executor: Executor | None) -> As
             await pool.close()
 
 
+def _pool(records: int, workers: int, executor: Executor | None) -> Pool:
+    if executor is not None:
+        return Pool(executor, workers)
+    if records > SMALL:
+        from mockdata.workers.processes import Processes, may_have_processes
+
+        if may_have_processes():
+            return WorkerPool(Processes, workers)
+    return Pool(_Here(), 1)
+
+
+class Task(Generic[T]):
+    """A call that is under way in the workers, and is made again if they die of it."""
+
+    def __init__(self, pool: Pool, records: Records, call: Callable[[Executor], Future[T]]) -> None:
+        self.records = records
+        self.call = call
+        self.executor, self.future = pool.start(call)
+        self._pool = pool
+
+    async def result(self) -> T:
+        """Wait for the call's result.
+
+        Raises what the call raises, and WorkerError when the workers have died too often.
+        """
+        try:
+            return await outcome(self.future)
+        except (BrokenExecutor, CancelledError) as error:
+            return await self._pool.again(self, error)
+
+
 class Pool:
-    """Runs tasks in an executor that somebody else keeps, ``workers`` of them at a time."""
+    """Runs tasks in an executor that others keep, ``workers`` of them at a time."""
 
     def __init__(self, executor: Executor, workers: int) -> None:
         self.workers = workers
         self._executor = executor
         self._memory = PeakMemory()
-        self._unfinished: set[Future[Any]] = set()
 
     def submit(self, records: Records, function: Callable[..., T], *args: object) -> Task[T]:
         """Give the workers a task that makes ``records``, and return it under way."""
@@ -69,34 +95,23 @@ class Pool:
 
     def start(self, call: Callable[[Executor], Future[T]]) -> tuple[Executor, Future[T]]:
         """Call with the executor; return that, and the future, which never fails to be made."""
-        executor = self._executor
-        future: Future[T]
-        try:
-            future = call(executor)
-        except RuntimeError as error:  # broken, or shut down, which only the message tells
-            refused = BrokenExecutor(f"the executor takes no task: {error}")
-            refused.__cause__ = error
-            future = Future()
-            future.set_exception(refused)
-        self._unfinished.add(future)
-        future.add_done_callback(self._unfinished.discard)
         self._memory.look(self._processes())
-        return executor, future
+        return self._executor, _started(call, self._executor)
 
-    async def replace(self, broken: Executor) -> bool:
-        """Put another executor in place of a broken one; return whether there is another."""
-        return False
+    async def again(self, task: Task[T], reason: Exception) -> T:
+        """Make a task again whose executor has broken, and return its result."""
+        raise WorkerError(*task.records, str(reason) or "cancelled") from reason
 
-    def died_of(self, future: Future[Any], broken: Executor) -> bool:
-        """Return whether a task may be what broke its executor, which has been replaced."""
-        return True
+    async def settle(self, tasks: Iterable[Task[Any]]) -> None:
+        """See to it that tasks which nothing waits for any more are done, or never begin."""
+        futures = [task.future for task in tasks]
+        for future in futures:
+            future.cancel()
+        for future in futures:
+            await _done(future)
 
     async def close(self) -> None:
-        """Wait until no task is left that could still write somewhere."""
-        for future in list(self._unfinished):
-            future.cancel()
-        for future in list(self._unfinished):
-            await _done(future)
+        """Close the pool once every task is settled."""
 
     def peak_memory(self) -> int:
         """Return the bytes that this process and the workers held at the peak."""
@@ -106,42 +121,92 @@ class Pool:
         return []
 
 
-class Task(Generic[T]):
-    """A call that is under way in the workers, and is made again if they die of it."""
+class WorkerPool(Pool):
+    """Runs tasks in processes of its own, and replaces those that die.
 
-    def __init__(self, pool: Pool, records: Records, call: Callable[[Executor], Future[T]]) -> None:
-        self._pool = pool
-        self._records = records
-        self._call = call
-        self._started = pool.start(call)
+    When a worker dies, all tasks under way fail, and which of them it died of is unknown. So each
+    is made again alone, in a process of its own: if that dies too, it died of this task.
+    """
 
-    async def result(self) -> T:
-        """Wait for the call's result.
+    def __init__(self, make: Callable[[int], Processes], workers: int) -> None:
+        self._make = make
+        self._own = make(workers)
+        self._alone: Processes | None = None
+        self._turn = anyio.Lock()
+        self._is_closed = False
+        super().__init__(self._own, workers)
 
-        Raises what the call raises, and WorkerError when the workers have died too often.
-        """
-        deaths = 0
-        while True:
-            executor, future = self._started
-            await _done(future)
-            try:
-                return future.result()
-            except (BrokenExecutor, CancelledError) as error:
-                reason = error
-            if not await self._pool.replace(executor):
-                raise WorkerError(*self._records, str(reason) or "cancelled") from reason
-            deaths += self._pool.died_of(future, executor)
-            if deaths == TRIES:
-                raise WorkerError(*self._records, f"{TRIES} workers died of them") from reason
-            self._started = self._pool.start(self._call)
+    async def again(self, task: Task[T], reason: Exception) -> T:
+        """Make a task again, alone. Raises WorkerError if it keeps killing its worker."""
+        async with self._turn:
+            if self._own is task.executor:
+                await _stop([self._own])  # until then they may write to the same place
+                self._executor = self._own = self._make(self.workers)
+            for _ in range(TRIES):
+                if self._is_closed:
+                    break
+                self._alone = self._alone or self._make(1)
+                try:
+                    return await outcome(_started(task.call, self._alone))
+                except BrokenExecutor as error:
+                    reason = error
+                await _stop([self._alone])
+                self._alone = None
+        raise WorkerError(*task.records, f"{TRIES} workers died of them") from reason
+
+    async def settle(self, tasks: Iterable[Task[Any]]) -> None:
+        """Stop the workers, whatever they do: the run that they work for has failed."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop the workers. They hold nothing that needs closing."""
+        self._is_closed = True
+        await _stop([workers for workers in (self._own, self._alone) if workers is not None])
+
+    def _processes(self) -> list[int]:
+        return [*self._own.ids(), *(self._alone.ids() if self._alone is not None else ())]
+
+
+@asynccontextmanager
+async def under_way(pool: Pool, *queues: Collection[Task[Any]]) -> AsyncIterator[None]:
+    """Leave only when each task that is left in a queue is done, or never began."""
+    try:
+        yield
+    finally:
+        if left := [task for queue in queues for task in queue]:
+            with anyio.CancelScope(shield=True):
+                await pool.settle(left)
+
+
+async def outcome(future: Future[T]) -> T:
+    """Wait for a future, and return its result or raise its error.
+
+    Unlike ``asyncio.wrap_future``, leave it alone when cancelled: its task may still write.
+    """
+    await _done(future)
+    return future.result()
 
 
 async def _done(future: Future[Any]) -> None:
-    """Wait until a future is done; unlike ``wrap_future``, cancelled or not, leave it alone."""
     if not future.done():
         loop, done = asyncio.get_running_loop(), anyio.Event()
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
         await done.wait()
+
+
+def _started(call: Callable[[Executor], Future[T]], executor: Executor) -> Future[T]:
+    try:
+        return call(executor)
+    except RuntimeError as error:  # broken, or shut down, which only the message tells
+        refused: Future[T] = Future()
+        refused.set_exception(BrokenExecutor(f"the executor takes no task: {error}"))
+        return refused
+
+
+async def _stop(pools: Iterable[Processes]) -> None:
+    with anyio.CancelScope(shield=True):
+        for processes in pools:
+            await off_the_loop(processes.kill)
 
 
 class _Here(Executor):

@@ -1,39 +1,37 @@
-"""The library's own workers: processes that are replaced when one dies, and gone at the end.
+"""The library's own workers: processes that can be stopped at once, whatever they are doing.
 
 They are forked where the system allows it. A fork is ready in milliseconds, shares what numpy has
 loaded, needs no importable ``__main__``, and leaves no helper process behind. What can go wrong
 with a fork is seen to in ``_settle``: a worker keeps none of the application's files open, takes
-none of its signals and does not outlive it; and it runs numpy and system calls alone. Whoever
-wants another kind of worker passes an ``executor``.
+none of its signals and does not outlive it; and it runs numpy and system calls alone. To have
+another kind of worker, pass an ``executor``.
 """
 
 from __future__ import annotations
 
+import errno
 import gc
-import itertools
-import mmap
 import multiprocessing
 import os
 import signal
 import sys
+import threading
 import warnings
-import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
-from typing import Any, ClassVar, Final, ParamSpec, TypeVar
-
-import anyio
+from typing import Final, ParamSpec, TypeVar
 
 from mockdata.workers.limits import check_files, check_threads, naming
-from mockdata.workers.pool import Pool
-from mockdata.workers.tasks import off_the_loop
 
-__all__ = ["WorkerPool", "may_have_children"]
+__all__ = ["Processes", "may_have_processes"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+METHOD: Final = "fork" if sys.platform == "linux" else "spawn"
 
 PARENT_CHECK: Final = 0.5
 """Seconds between a worker's looks at whether its parent still lives."""
@@ -47,162 +45,97 @@ Whether they can be had is asked beforehand: a pool that cannot start one may wa
 WORKER_FILES: Final = 4
 """Files that a worker has open at a time beside those that it inherits."""
 
+NO_SEMAPHORES: Final = (errno.ENOENT, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EROFS)
+"""What a system answers that has no ``/dev/shm``, or none to write to, as serverless ones do."""
+
 OpenFiles = dict[int, tuple[int, int]]
 """File descriptor to device and inode."""
 
-
-def may_have_children() -> bool:
-    """Return whether this process may: a daemonic one, as of a multiprocessing.Pool, may not."""
-    return not multiprocessing.current_process().daemon
-
-
-class WorkerPool(Pool):
-    """Runs tasks in processes of its own."""
-
-    def __init__(self, workers: int) -> None:
-        self._own = _Workers(workers)
-        super().__init__(self._own, workers)
-        self._replacing = anyio.Lock()
-
-    async def replace(self, broken: Executor) -> bool:
-        """Stop what is left of the broken workers, then have others made in their place."""
-        async with self._replacing:
-            if self._executor is broken:
-                await self._stop()
-                self._executor = self._own = _Workers(self.workers)
-        return True
-
-    def died_of(self, future: Future[Any], broken: Executor) -> bool:
-        """Return whether a worker died while it was at a task, or it is not known at which."""
-        return not isinstance(broken, _Workers) or broken.died_of(future)
-
-    async def close(self) -> None:
-        """Stop the workers, whatever they are doing."""
-        await self._stop()
-
-    async def _stop(self) -> None:
-        """End the processes: until then they may write, so nothing may be made again before."""
-        with anyio.CancelScope(shield=True):
-            await off_the_loop(self._own.kill)
-
-    def _processes(self) -> list[int]:
-        with suppress(ValueError):  # they are being stopped at this moment, in another thread
-            return [process.pid for process in self._own.processes if process.pid]
-        return []
+_fork_turn = threading.Lock()
+"""One thread forks at a time: warning filters are the process's, and a worker that is forked while
+another thread makes a pool would keep that pool's pipes open."""
 
 
-class _Workers(ProcessPoolExecutor):
-    """A process pool that can be stopped at once, whatever its processes are doing."""
+def _renew_turn() -> None:
+    global _fork_turn  # noqa: PLW0603, a fork by others may copy it while it is taken
+    _fork_turn = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_turn)
+
+
+def may_have_processes() -> bool:
+    """Return whether this process may have workers.
+
+    A daemonic one may not, as of a multiprocessing.Pool; nor one on a system without semaphores.
+    """
+    if multiprocessing.current_process().daemon:
+        return False
+    try:
+        multiprocessing.get_context(METHOD).Lock()
+    except ImportError:
+        return False
+    except OSError as error:
+        return error.errno not in NO_SEMAPHORES
+    return True
+
+
+class Processes(ProcessPoolExecutor):
+    """A process pool that can be stopped at once."""
 
     def __init__(self, workers: int) -> None:
-        self.processes: list[BaseProcess] = []
         self._size = workers
-        method = "fork" if sys.platform == "linux" else "spawn"
-        context: Any = type(multiprocessing.get_context(method))()  # our own: we change it
-        make = context.Process
-
-        def remember(*args: Any, **kwargs: Any) -> BaseProcess:
-            self.processes.append(make(*args, **kwargs))
-            return self.processes[-1]
-
-        context.Process = remember
+        self._started: list[BaseProcess] = []
         self._inherited: OpenFiles = {}  # filled when the workers are forked, and so seen by them
-        self._diary = _Diary(workers, self.processes) if method == "fork" else None
-        self._tasks: weakref.WeakKeyDictionary[Future[Any], int] = weakref.WeakKeyDictionary()
-        self._task_numbers = itertools.count(1)
-        self._deadly: set[int] = set()
-        others = _open_files()
-        settling = os.getpid(), self._inherited, _blocked(), self._diary
-        with naming("worker processes"):
-            super().__init__(workers, context, _settle, settling)
-        # With what they are open on: they may have numbers of files that another thread has closed.
-        self._pipes = _open_files().items() - others.items()
+        with naming("worker processes"), _fork_turn:
+            others = _open_files()
+            context = multiprocessing.get_context(METHOD)
+            super().__init__(workers, context, _settle, (os.getpid(), self._inherited, _blocked()))
+            # With what they are open on: they may have the numbers of files closed meanwhile.
+            self._pipes = _open_files().items() - others.items()
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        number = next(self._task_numbers)
-        with naming("worker processes"), nullcontext() if self.processes else self._forking():
-            future = super().submit(_do, number, function, *args, **kwargs)
-        self._tasks[future] = number
-        return future
+        """Give the processes a call; the first one starts them."""
+        with naming("worker processes"), nullcontext() if self._started else self._forking():
+            try:
+                return super().submit(function, *args, **kwargs)
+            finally:
+                self._started = list((self._processes or {}).values())
 
     @contextmanager
     def _forking(self) -> Iterator[None]:
-        for file, identity in _open_files().items():
-            if (file, identity) not in self._pipes:
-                self._inherited[file] = identity
-        check_files(WORKER_FILES)
-        check_threads(self._size + POOL_THREADS)
-        with _undisturbed():
-            yield
+        with _fork_turn:
+            for file, identity in _open_files().items():
+                if (file, identity) not in self._pipes:
+                    self._inherited[file] = identity
+            check_files(WORKER_FILES)
+            check_threads(self._size + POOL_THREADS)
+            with _undisturbed():
+                yield
 
-    def died_of(self, future: Future[Any]) -> bool:
-        """Return whether a worker died at a task, or none is known to have died at any.
-
-        It is known once the workers are killed: when one dies, the tasks of all of them fail.
-        """
-        return not self._deadly or self._tasks.get(future) in self._deadly
-
-    def _look_for_the_dead(self) -> None:
-        """Note what those were at that have died; SIGTERM is what the others get for it."""
-        if self._diary is not None:
-            for place, process in enumerate(self.processes):
-                if process.pid is not None and process.exitcode not in (None, -signal.SIGTERM):
-                    self._deadly.add(self._diary.read(place))
-            self._deadly.discard(_Diary.IDLE)
+    def ids(self) -> list[int]:
+        """Return the numbers of the processes that were started."""
+        return [process.pid for process in self._started if process.pid is not None]
 
     def kill(self) -> None:
-        """Kill the processes and wait for their end; they hold nothing that needs closing."""
-        self._look_for_the_dead()
-        started = [process for process in self.processes if process.pid is not None]
+        """Kill the processes and wait for their end; they hold nothing that needs closing.
+
+        Each is waited for by the pipe that its end closes. Its exit code may have gone to others,
+        as where SIGCHLD is ignored.
+        """
+        started, self._started = self._started, []
         for process in started:
-            process.kill()
+            if not wait([process.sentinel], 0):
+                process.kill()
         self.shutdown(wait=True)
+        wait_for = {process.sentinel for process in started}
+        while wait_for:
+            wait_for.difference_update(wait(list(wait_for)))
         for process in started:
             process.join()
-            process.close()
-        self.processes.clear()
-
-
-class _Diary:
-    """Memory in which each forked worker keeps the number of the task that it is at."""
-
-    IDLE: Final = 0
-    _ENTRY: Final = 8
-
-    of_this_worker: ClassVar[_Diary | None] = None
-
-    def __init__(self, workers: int, processes: list[BaseProcess]) -> None:
-        self._entries = mmap.mmap(-1, workers * self._ENTRY)
-        self._processes = processes
-        self._own = 0
-
-    def claim(self) -> None:
-        """Take the entry of the process that has been forked last: this one, for its own copy."""
-        self._own = len(self._processes) - 1
-        _Diary.of_this_worker = self
-
-    def write(self, task: int) -> None:
-        """Write what the worker is at."""
-        entry = self._own * self._ENTRY
-        self._entries[entry : entry + self._ENTRY] = task.to_bytes(self._ENTRY, "little")
-
-    def read(self, place: int) -> int:
-        """Read what a worker, dead or alive, was at last."""
-        entry = place * self._ENTRY
-        return int.from_bytes(self._entries[entry : entry + self._ENTRY], "little")
-
-
-def _do(number: int, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do a task in a worker, and have it known meanwhile."""
-    diary = _Diary.of_this_worker
-    if diary is None:
-        return function(*args, **kwargs)
-    diary.write(number)
-    try:
-        with naming("worker process"):
-            return function(*args, **kwargs)
-    finally:
-        diary.write(_Diary.IDLE)
+            with suppress(ValueError):  # its exit code has gone elsewhere
+                process.close()
 
 
 @contextmanager
@@ -233,14 +166,12 @@ def _open_files() -> OpenFiles:
     return found
 
 
-def _settle(parent: int, open_files: OpenFiles, blocked: set[int], diary: _Diary | None) -> None:
+def _settle(parent: int, open_files: OpenFiles, blocked: set[int]) -> None:
     """Make a new process a worker: it holds and hears nothing of its parent's, and leaves with it.
 
     A file is not closed but exchanged for the null device: its number stays taken, so that no
     inherited object that is disposed of later closes a file of the worker's own.
     """
-    if diary is not None:
-        diary.claim()
     gc.disable()
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():

@@ -2,18 +2,23 @@
 
 On Linux a slab is a ``memfd``: it has no name, is freed with its last user, and any process of
 the same user can open it by way of ``/proc``. Elsewhere it is a temporary file.
+
+A slab belongs to a task until the task is done. Then its batches are the user's, and the slab is
+lent again when the user refers to none of them any more.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import sys
 import weakref
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mockdata.workers.limits import naming
 
@@ -21,36 +26,50 @@ __all__ = ["Slab", "Slabs"]
 
 
 class Slab:
-    """A file of ``size`` bytes, open for reading; ``path`` opens it in any process of this user."""
+    """A file of ``size`` bytes, mapped for reading; ``path`` opens it in any process of this user.
+
+    Raises OSError if the system has no memory, or no file, for it.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._file, self.path, self._is_named = _file_in_memory()
+        file, self.path, self._is_named = _file_in_memory()
+        self._file: int | None = file
         try:
             with naming("shared memory"):
-                os.truncate(self._file, size)
-                self._map = mmap.mmap(self._file, size, prot=mmap.PROT_READ)
+                status = os.fstat(file)
+                self.identity = status.st_dev, status.st_ino
+                os.truncate(file, size)
+                self._map = _mapped(file, size)
         except BaseException:
             self.close()
             raise
 
-    def read(self) -> np.ndarray:
-        """Return the slab's bytes as a new array; views of it keep it alive."""
+    def read(self) -> NDArray[np.uint8]:
+        """Return the slab's bytes as a new array; views of it keep the memory, but no file."""
         return np.frombuffer(self._map, np.uint8)
 
     def close(self) -> None:
         """Let no further process open the slab; bytes that are referred to stay valid."""
-        os.close(self._file)
-        if self._is_named:
-            os.unlink(self.path)
+        if self._file is not None:
+            os.close(self._file)
+            if self._is_named:
+                os.unlink(self.path)
+            self._file = None
 
 
 class Slabs:
-    """The slabs of a run. One that nobody refers to any more is lent again."""
+    """The slabs of a run.
 
-    def __init__(self) -> None:
-        self._all: list[Slab] = []
+    ``most`` slabs may be with the user at a time and still be waited for. Where there are more, the
+    user keeps batches, and the oldest is given up: what is kept holds memory and no file.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._free: list[Slab] = []
+        self._lent: set[Slab] = set()
+        self._shared: dict[Slab, None] = {}  # in the order in which they came to the user
 
     def __enter__(self) -> Self:
         return self
@@ -61,35 +80,63 @@ class Slabs:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for slab in self._all:
+        for slab in (*self._free, *self._lent, *self._shared):
             slab.close()
+        self._free, self._lent, self._shared = [], set(), {}
 
-    def lend(self, size: int) -> tuple[str, memoryview]:
-        """Return the path and the bytes of a slab of at least ``size`` bytes.
+    def lend(self, size: int) -> Slab:
+        """Return a slab of at least ``size`` bytes, for a task to write to.
 
-        The slab is lent again as soon as no view of its bytes is left.
+        It is the task's until ``share`` is called.
         """
         slab = next((slab for slab in self._free if slab.size >= size), None)
         if slab is None:
             slab = Slab(size)
-            self._all.append(slab)
         else:
             self._free.remove(slab)
-        lent = slab.read()
-        weakref.finalize(lent, self._free.append, slab).atexit = False
-        return slab.path, lent.data
+        self._lent.add(slab)
+        return slab
+
+    def share(self, slab: Slab) -> memoryview:
+        """Return the bytes of a slab that is written; it is lent again when no view is left."""
+        lines = slab.read()
+        self._lent.remove(slab)
+        self._shared[slab] = None
+        weakref.finalize(lines, self._returned, slab).atexit = False
+        if len(self._shared) > self._most:
+            oldest = next(iter(self._shared))
+            del self._shared[oldest]
+            oldest.close()
+        return lines.data
+
+    def _returned(self, slab: Slab) -> None:
+        if slab in self._shared:
+            del self._shared[slab]
+            self._free.append(slab)
 
 
 def _file_in_memory() -> tuple[int, str, bool]:
+    """Make a file; return it, its path, and whether the path has to be removed."""
     if hasattr(os, "memfd_create"):
         with naming("shared memory"):
             file = os.memfd_create("mockdata")
         path = f"/proc/{os.getpid()}/fd/{file}"
-        with suppress(OSError):  # there may be no /proc, or one that others may not read
-            if os.lstat(path).st_uid == os.geteuid():
+        with suppress(OSError):  # /proc may be missing, closed to us, or of another namespace
+            if os.path.samestat(os.stat(path), os.fstat(file)):
                 return file, path, False
         os.close(file)
     import tempfile
 
     file, path = tempfile.mkstemp(prefix="mockdata-")
     return file, path, True
+
+
+def _mapped(file: int, size: int) -> Any:
+    """Return a file's bytes, read-only, as an object that does not keep the file open."""
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(file, size, prot=mmap.PROT_READ, trackfd=False)
+    try:
+        from mockdata.workers.mapping import mapped
+    except ImportError:  # a Python without ctypes: the map keeps a file of its own
+        return mmap.mmap(file, size, prot=mmap.PROT_READ)
+    return mapped(file, size)

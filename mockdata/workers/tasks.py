@@ -1,10 +1,9 @@
-"""Task groups whose first error reaches the caller as it is, not in an ExceptionGroup."""
+"""Task groups whose first error reaches the caller as it is, and threads for what may block."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, TypeVarTuple, Unpack
@@ -13,9 +12,19 @@ import anyio
 import anyio.to_thread
 from anyio.abc import TaskGroup
 
+from mockdata.errors import PlanError
 from mockdata.workers.limits import NO_THREAD, naming
 
-__all__ = ["Tasks", "end_task", "in_task", "in_thread", "off_the_loop", "open_tasks"]
+__all__ = [
+    "Tasks",
+    "check_event_loop",
+    "ended",
+    "in_task",
+    "in_thread",
+    "note_later_error",
+    "off_the_loop",
+    "open_tasks",
+]
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
@@ -27,6 +36,7 @@ class Tasks:
     def __init__(self, group: TaskGroup) -> None:
         self._group = group
         self.error: BaseException | None = None
+        """The first error, once there is one."""
 
     def start(self, function: Callable[[Unpack[Ts]], Awaitable[object]], *args: *Ts) -> None:
         """Start a task."""
@@ -35,7 +45,6 @@ class Tasks:
             try:
                 await function(*args)
             except anyio.get_cancelled_exc_class() as error:
-                _forget(error)
                 if not self._group.cancel_scope.cancel_called:
                     self.fail(error)  # not ours: what it awaited was cancelled by somebody else
                 raise
@@ -46,28 +55,23 @@ class Tasks:
 
     def fail(self, error: BaseException) -> None:
         """Stop every task because of an error, which counts if it is the first."""
-        self.error = self.error or error
-        self.cancel()
-
-    def cancel(self) -> None:
-        """Stop every task."""
+        if self.error is None:
+            self.error = error
+        elif self.error is not error:
+            note_later_error(self.error, error)
         self._group.cancel_scope.cancel()
 
 
-def _forget(error: BaseException | None) -> None:
-    """Free what the frames of a cancelled task hold, batches above all.
-
-    Such an error and its task refer to each other: else its frames would live until the garbage
-    collector comes by.
-    """
-    while error is not None:
-        traceback.clear_frames(error.__traceback__)
-        error = error.__context__
+def note_later_error(first: BaseException, later: BaseException) -> None:
+    """Note on the first error of a run that another one came after it."""
+    first.add_note(f"mockdata: then came {type(later).__name__}: {later}")
+    for note in getattr(later, "__notes__", ()):
+        first.add_note(note)
 
 
 @asynccontextmanager
 async def open_tasks() -> AsyncIterator[Tasks]:
-    """Wait for the tasks started within, then raise the first error, theirs or one's own."""
+    """Wait for the tasks started within, then raise the first error, theirs or the body's."""
     async with anyio.create_task_group() as group:
         tasks = Tasks(group)
         try:
@@ -80,6 +84,17 @@ async def open_tasks() -> AsyncIterator[Tasks]:
         raise tasks.error
 
 
+def check_event_loop() -> None:
+    """Raise PlanError unless the caller runs on asyncio, or an event loop that is one of its."""
+    try:
+        asyncio.get_running_loop()
+        is_asyncio = anyio.get_cancelled_exc_class() is asyncio.CancelledError
+    except (RuntimeError, LookupError):
+        is_asyncio = False
+    if not is_asyncio:
+        raise PlanError("event loop", "mockdata runs on asyncio or uvloop, and not on this one")
+
+
 async def in_task(function: Callable[[Unpack[Ts]], Awaitable[T]], *args: *Ts) -> T:
     """Await a function in a task of its own.
 
@@ -89,21 +104,43 @@ async def in_task(function: Callable[[Unpack[Ts]], Awaitable[T]], *args: *Ts) ->
     next is cancelled.
     """
     results: list[T] = []
+    notes: list[str] = []
 
     async def run() -> None:
-        results.append(await function(*args))
+        try:
+            results.append(await function(*args))
+        except anyio.get_cancelled_exc_class() as error:
+            notes.extend(getattr(error, "__notes__", ()))
+            raise
 
     try:
         async with open_tasks() as tasks:
             tasks.start(run)
-    except anyio.get_cancelled_exc_class():
+    except anyio.get_cancelled_exc_class() as error:
         if not results:
+            for note in notes:
+                error.add_note(note)
             raise
-        task = asyncio.current_task()
-        if task is not None and anyio.current_effective_deadline() != -math.inf:
-            task.uncancel()  # an anyio scope that is cancelled would see to it by itself
-            task.cancel()
+        _cancel_later()
     return results[0]
+
+
+def _cancel_later() -> None:
+    """Have the next await of this task cancelled, if its cancellation is still asked for by then.
+
+    A timeout that has run out asks no longer once its block is left, and neither does an anyio
+    scope, which sees to its block by itself.
+    """
+    task = asyncio.current_task()
+    if task is None or anyio.current_effective_deadline() == -math.inf:
+        return
+
+    def cancel() -> None:
+        if task.cancelling() and not task.done():
+            task.uncancel()
+            task.cancel()
+
+    asyncio.get_running_loop().call_soon(cancel)
 
 
 async def in_thread(
@@ -115,7 +152,7 @@ async def in_thread(
 
 
 async def off_the_loop(step: Callable[[], None]) -> None:
-    """Take a step in a thread that nobody else waits for or, if none can be started, here."""
+    """Take a step in a thread that nothing else waits for or, if none can be started, here."""
     try:
         await anyio.to_thread.run_sync(step, limiter=anyio.CapacityLimiter(1))
     except RuntimeError as error:
@@ -124,13 +161,12 @@ async def off_the_loop(step: Callable[[], None]) -> None:
         step()
 
 
-async def end_task(task: asyncio.Future[Any]) -> None:
-    """Cancel a task and wait for its end, however often the caller is cancelled meanwhile.
+async def ended(task: asyncio.Future[Any]) -> None:
+    """Wait for a task's end, however often the caller is cancelled meanwhile; then pass that on.
 
     Unlike a task group, this may be called in another task than the one that started it: a test
     framework may set a fixture up in one and tear it down in the next.
     """
-    task.cancel()
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
         while not task.done():

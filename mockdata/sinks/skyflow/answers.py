@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
-from mockdata.sinks.skyflow.client import Answer
-
-__all__ = ["Hide", "Refused", "Retries", "is_success", "refused_records", "told"]
+__all__ = ["Answer", "Hide", "Refused", "Retries", "is_success", "refused_records", "told"]
 
 TOLD: Final = 500
 """Characters of an answer that an error repeats, at most."""
@@ -34,10 +32,23 @@ Hide = Callable[[str], str]
 """Takes out of a text what nobody may see; it is given the whole text, before any is cut off."""
 
 
+class Answer(NamedTuple):
+    """An answer; the status is 0 if none came, and the text then says why.
+
+    ``connected`` is whether it is known that there was a connection.
+    """
+
+    status: int
+    text: bytes
+    request_id: str | None = None
+    retry_after: str | None = None
+    connected: bool = True
+
+
 class Refused(NamedTuple):
     """Records of one request, by their places in it, that were not taken for one reason."""
 
-    indices: Sequence[int]
+    places: Sequence[int]
     status: int
     problem: str
 
@@ -102,11 +113,11 @@ def refused_records(answer: Answer, records: int, hide: Hide) -> list[Refused]:
 
 def _refused_items(items: Sequence[Any], answer: Answer, hide: Hide) -> list[Refused]:
     groups: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for index, item in enumerate(items):
+    for place, item in enumerate(items):
         if (error := _error(item)) is not None:
             text = _named(_message(error, hide), answer, hide)
-            groups[_status(error), text].append(index)
-    return [Refused(indices, *reason) for reason, indices in groups.items()]
+            groups[_status(error), text].append(place)
+    return [Refused(places, *reason) for reason, places in groups.items()]
 
 
 def _error(item: object) -> object:

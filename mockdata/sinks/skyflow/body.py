@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,18 +21,23 @@ TOKENS: Final = re.compile(rb',"tokens":\{"(?:[^"\\]|\\.)*":"[^"]*"\}')
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The JSON of one request, with the request's number and how many records it has."""
+    """The JSON of one request, with the request's number and the indices of its records."""
 
     number: int
-    records: int
+    indices: Sequence[int]
     content: bytes
 
-    def only(self, indices: Iterable[int]) -> Body:
-        """Return a body with some of the records."""
+    @property
+    def records(self) -> int:
+        """How many records it has."""
+        return len(self.indices)
+
+    def only(self, places: Sequence[int]) -> Body:
+        """Return a body with some of the records, given by their places in this one."""
         items: dict[str, Any] = json.loads(self.content)
-        items["records"] = [items["records"][index] for index in indices]
+        items["records"] = [items["records"][place] for place in places]
         content = json.dumps(items, separators=(",", ":")).encode()
-        return Body(self.number, len(items["records"]), content)
+        return Body(self.number, [self.indices[place] for place in places], content)
 
     def without_tokens(self) -> bytes:
         """Return the JSON without the tokens."""
@@ -58,7 +63,7 @@ class Bodies:
         self._size = size
         self._number = 0
         self._kept: list[bytes] = []
-        self._kept_records = 0
+        self._kept_indices = range(0)
 
     def cut(self, batch: Batch) -> Iterator[Body]:
         """Yield the bodies that a batch fills; what is left of it is kept for the next one."""
@@ -66,13 +71,15 @@ class Bodies:
         ends = self._rows.ends
         done = at = 0
         while done < len(batch):
-            taken = min(self._size - self._kept_records, len(batch) - done)
+            kept = len(self._kept_indices)
+            taken = min(self._size - kept, len(batch) - done)
             done += taken
             end = int(ends[done - 1])
             self._kept.append(bytes(rows[at:end]))
-            self._kept_records += taken
+            stop = batch.start + done
+            self._kept_indices = range(stop - kept - taken, stop)
             at = end
-            if self._kept_records == self._size:
+            if kept + taken == self._size:
                 yield from self.rest()
 
     def rest(self) -> Iterator[Body]:
@@ -81,6 +88,6 @@ class Bodies:
             self._number += 1
             records = b"".join(self._kept)[:-1]  # without the last comma
             content = b"".join((b'{"records":[', records, self._ending))
-            body = Body(self._number, self._kept_records, content)
-            self._kept, self._kept_records = [], 0
+            body = Body(self._number, self._kept_indices, content)
+            self._kept, self._kept_indices = [], range(0)
             yield body

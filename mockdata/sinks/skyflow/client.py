@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from mockdata.errors import DeliveryError, PlanError
+from mockdata.sinks.skyflow.answers import Answer
 
 try:
     from pyreqwest.client import ClientBuilder
     from pyreqwest.exceptions import DetailedPyreqwestError, RequestTimeoutError
 except ImportError as error:
-    raise PlanError("sink", "skyflow needs more: pip install 'mockdata[skyflow]'") from error
+    raise PlanError(
+        "sink", "skyflow needs pyreqwest: pip install 'pyreqwest>=0.15', or mockdata[skyflow]"
+    ) from error
 
 if TYPE_CHECKING:
     from pyreqwest.client import Client as HttpClient
     from pyreqwest.response import Response
 
-__all__ = ["Answer", "Client"]
-
+__all__ = ["Client"]
 
 NO_CONNECTION: Final = "client error (Connect)"
 """The cause that an error has which came before there was a connection: refused, DNS, TLS, late."""
@@ -28,19 +30,6 @@ LONGEST: Final = 4_000_000
 
 PER_BYTE: Final = 8
 """Bytes of an answer that are read for a byte of the request."""
-
-
-class Answer(NamedTuple):
-    """An answer; the status is 0 if none came, and the text then says why.
-
-    ``connected`` is whether it is known that there was a connection.
-    """
-
-    status: int
-    text: bytes
-    request_id: str | None = None
-    retry_after: str | None = None
-    connected: bool = True
 
 
 class Client:

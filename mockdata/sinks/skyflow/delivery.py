@@ -6,18 +6,62 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from mockdata.errors import DeliveryError
-from mockdata.sinks.skyflow.answers import Refused, Retries, is_success, refused_records, told
+from mockdata.sinks.skyflow.answers import (
+    Answer,
+    Refused,
+    Retries,
+    is_success,
+    refused_records,
+    told,
+)
 from mockdata.sinks.skyflow.bearer import Bearer
 from mockdata.sinks.skyflow.body import Body
-from mockdata.sinks.skyflow.client import Answer, Client
 from mockdata.sinks.skyflow.errorlog import ErrorLog
-from mockdata.sinks.skyflow.tally import Tally
+from mockdata.sinks.skyflow.tally import Account, Tally
 
-__all__ = ["Deliveries", "Route"]
+if TYPE_CHECKING:
+    from mockdata.sinks.skyflow.client import Client
 
-NO_TOKEN = (401, 403)
+__all__ = ["Deliveries", "Errors", "Route"]
+
+NO_TOKEN: Final = (401, 403)
+
+
+class Errors:
+    """The errors of a run's requests and logs, each of which is raised once.
+
+    DeliveryErrors count as one: what one request meets, those beside it meet as well.
+    """
+
+    def __init__(self) -> None:
+        self._raised: list[BaseException] = []
+        self._waiting: list[BaseException] = []
+
+    def add(self, error: BaseException) -> None:
+        """Note an error that is not raised yet."""
+        if not any(_is_same(error, other) for other in self._raised + self._waiting):
+            self._waiting.append(error)
+
+    def raising(self, error: BaseException) -> BaseException:
+        """Return an error to raise it now."""
+        self._raised.append(error)
+        self._waiting = [other for other in self._waiting if not _is_same(error, other)]
+        return error
+
+    def raise_waiting(self) -> None:
+        """Raise the first error that is not raised yet, with the others as its notes."""
+        if self._waiting:
+            first, *others = self._waiting
+            for other in others:
+                first.add_note(f"mockdata: then {type(other).__name__}: {other}")
+            raise first
+
+
+def _is_same(error: BaseException, other: BaseException) -> bool:
+    return error is other or (isinstance(error, DeliveryError) and isinstance(other, DeliveryError))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +79,13 @@ class Route:
     answer_timeout: float
     sends_tokens: bool
     tally: Tally
-    errors: ErrorLog
+    account: Account
+    log: ErrorLog
+    errors: Errors
 
 
 class Deliveries:
-    """Up to ``concurrency`` requests of one vault at a time; the first error of one ends it all.
+    """Up to ``concurrency`` requests of one vault at a time; the first error ends it all.
 
     The requests are tasks of their own: a sink that is left by cancellation can give them time.
     """
@@ -54,8 +100,8 @@ class Deliveries:
     async def send(self, body: Body) -> None:
         """Begin to deliver a body as soon as there is a place for it. Raises DeliveryError."""
         await self._places.acquire()
-        if self._error is not None:
-            raise self._error
+        self._check()
+        self._route.account.begin(body)
         task = asyncio.create_task(self._deliver(body))
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -64,8 +110,7 @@ class Deliveries:
         """Wait until everything is delivered, or has failed for good. Raises DeliveryError."""
         while self._tasks and self._error is None:
             await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-        if self._error is not None:
-            raise self._error
+        self._check()
 
     async def stop(self, grace: float) -> None:
         """Make no more requests, and give those in flight ``grace`` seconds."""
@@ -76,11 +121,17 @@ class Deliveries:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._route.errors.raising(self._error)
+
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._places.release()
         error = None if task.cancelled() else task.exception()
-        self._error = self._error or error
+        if error is not None:
+            self._error = self._error or error
+            self._route.errors.add(error)
 
     async def _deliver(self, body: Body) -> None:
         """Make the request, and again with what may pass, until it is known of every record."""
@@ -99,24 +150,36 @@ class Deliveries:
             self._settle(body, answer, refused, again)
             if not again:
                 return
-            indices = sorted(index for each in again for index in each.indices)
-            body = body if len(indices) == body.records else body.only(indices)
+            places = sorted(place for each in again for place in each.places)
+            body = body if len(places) == body.records else body.only(places)
             self._route.tally.retries += 1
 
     def _settle(
         self, body: Body, answer: Answer, refused: Sequence[Refused], again: Sequence[Refused]
     ) -> None:
         """Count the records that are done with, and write down those that have failed for good."""
-        tally = self._route.tally
+        tally, account = self._route.tally, self._route.account
         if refused and not again and not tally.connected:
             problem = told(answer, self._route.bearer.hide)
             raise DeliveryError(0, f"{self._route.url} cannot be reached: {problem}")
-        tally.sent += body.records - sum(len(each.indices) for each in refused)
-        for each in refused:
-            if each not in again:
-                failed = body if len(each.indices) == body.records else body.only(each.indices)
-                self._route.errors.add(failed, each.status, each.problem)
-                tally.failed += failed.records
+        left = {place for each in refused for place in each.places}
+        tally.sent += body.records - len(left)
+        try:
+            for each in refused:
+                if each not in again:
+                    self._log(body, each)
+                    left.difference_update(each.places)
+        finally:
+            account.settle(body, left)
+
+    def _log(self, body: Body, refused: Refused) -> None:
+        """Write down records that have failed for good. Raises OSError."""
+        failed = body if len(refused.places) == body.records else body.only(refused.places)
+        try:
+            self._route.log.add(failed, refused.status, refused.problem)
+            self._route.tally.failed += failed.records
+        finally:
+            self._route.account.error_log = self._route.log.path
 
     async def _post(self, body: Body, timeout: float) -> Answer:  # noqa: ASYNC109
         """Make one request, with a new token if its own is refused. Raises DeliveryError."""

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import TextIO
 
-from mockdata.sinks._files import TEMPORARY
 from mockdata.sinks.skyflow.body import Body
 from mockdata.sinks.skyflow.settings import VaultTarget
 
@@ -17,24 +14,30 @@ __all__ = ["ErrorLog"]
 
 
 class ErrorLog:
-    """One vault's error log, complete or absent: a run in which nothing fails makes none.
+    """One vault's error log; there is no file unless a record fails. An earlier one stays as it is.
 
-    It is written as records fail, so that it needs no memory, under a hidden name in the same
-    folder, and gets its own name in the end. An earlier file is never written over.
+    Each entry is written with the log's ending behind it, over the ending before, so that the file
+    is whole at any time. Where an entry finds no room, what was there before it is put back: that
+    takes no room.
     """
 
     def __init__(self, folder: str, target: VaultTarget) -> None:
         self._folder = folder
         self._target = target
-        self._file: TextIO | None = None
         self._lost: OSError | None = None
+        self._file = -1
+        self._end = 0
         self._errors = self._records = 0
+        self.path: str | None = None
+        """The file, if there is one."""
 
     def add(self, body: Body, status: int, problem: str) -> None:
         """Write down records that have failed, of one request and for one reason.
 
-        Raises OSError if that cannot be done, and from then on.
+        Raises OSError, with the file's name, if that cannot be done, and from then on.
         """
+        if self._lost is not None:
+            raise self._lost
         entry = {
             "batch_number": body.number,
             "records": [{"Value": value, "Token": token} for value, token in body.pairs()],
@@ -42,71 +45,73 @@ class ErrorLog:
             "status_code": status,
             "timestamp": _now().isoformat(),
         }
-        with self._complete_or_absent():
-            if self._file is None:
-                self._file = self._begin()
-            self._file.write((",\n" if self._errors else "") + json.dumps(entry))
-        self._errors += 1
-        self._records += body.records
+        try:
+            text = (",\n" if self._errors else self._begin()) + json.dumps(entry)
+            self._append(text.encode(), body.records)
+        except OSError as error:
+            self._lost = error
+            error.filename = error.filename or self.path
+            self._restore()
+            raise
 
-    def close(self) -> str | None:
-        """Give the file its name, and return it; None if there is no file."""
-        if self._file is None or self._lost:
-            return None
-        with self._complete_or_absent():
-            ending = f'],\n"total_errors":{self._errors},"failed_records":{self._records}}}\n'
-            self._file.write(ending)
-            self._file.close()
-            return self._named(self._file.name)
+    def close(self) -> None:
+        """Close the file, if there is one. Raises OSError if what was written has been lost."""
+        if self._file >= 0:
+            file, self._file = self._file, -1
+            try:
+                os.close(file)
+            except OSError as error:
+                error.filename = self.path
+                raise
 
-    def _begin(self) -> TextIO:
-        name = f".error_log_{self._target.name}.{os.urandom(4).hex()}{TEMPORARY}"
-        file = open(os.path.join(self._folder, name), "x", encoding="utf-8")  # noqa: SIM115
+    def _begin(self) -> str:
+        """Create the file, by the first name that is free, and return what it begins with."""
+        when = _now()
+        while self._file < 0:
+            name = f"error_log_{self._target.name}_{when:%Y%m%d_%H%M%S}.json"
+            path = os.path.normpath(os.path.join(self._folder, name))
+            with suppress(FileExistsError):
+                self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+                self.path = path
+            when += timedelta(seconds=1)
         head = {
             "vault_name": self._target.name,
             "vault_id": self._target.id,
             "column": self._target.column,
             "timestamp": _now().isoformat(),
         }
-        file.write(json.dumps(head)[:-1] + ',"errors":[\n')
-        return file
+        return json.dumps(head)[:-1] + ',"errors":[\n'
 
-    @contextmanager
-    def _complete_or_absent(self) -> Iterator[None]:
-        """Leave no file behind if one cannot be written, and name it in the error."""
-        if self._lost is not None:
-            raise self._lost
-        try:
-            yield
-        except OSError as error:
-            self._lost = error
-            if self._file is not None:
-                error.filename = error.filename or self._file.name
-                with suppress(OSError):
-                    self._file.close()
-                with suppress(OSError):
-                    os.unlink(self._file.name)
-            raise
+    def _append(self, entry: bytes, records: int) -> None:
+        ending = _ending(self._errors + 1, self._records + records)
+        _write(self._file, entry + ending, self._end)
+        self._end += len(entry)
+        self._errors += 1
+        self._records += records
 
-    def _named(self, temporary: str) -> str:
-        """Give the file the first name that is free: another run may have taken this second."""
-        when = _now()
-        while True:
-            name = f"error_log_{self._target.name}_{when:%Y%m%d_%H%M%S}.json"
-            path = os.path.normpath(os.path.join(self._folder, name))
-            try:
-                open(
-                    path, "x"
-                ).close()  # from here on it is ours, without a link, which not all have
-            except FileExistsError:
-                when += timedelta(seconds=1)
-                continue
-            try:
-                os.replace(temporary, path)
-            except OSError:
-                os.unlink(path)
-                raise
-            return path
+    def _restore(self) -> None:
+        """Put back the ending behind the last whole entry, or remove the file if there is none."""
+        if self.path is None:
+            return
+        with suppress(OSError):
+            if self._errors:
+                ending = _ending(self._errors, self._records)
+                _write(self._file, ending, self._end)
+                os.ftruncate(self._file, self._end + len(ending))
+            else:
+                os.unlink(self.path)
+                self.path = None
+
+
+def _ending(errors: int, records: int) -> bytes:
+    return f'],\n"total_errors":{errors},"failed_records":{records}}}\n'.encode()
+
+
+def _write(file: int, content: bytes, offset: int) -> None:
+    """Write all of it: on a full disk, a part is written before there is an error."""
+    while content:
+        written = os.pwrite(file, content, offset)
+        content, offset = content[written:], offset + written
 
 
 def _now() -> datetime:

@@ -1,22 +1,22 @@
-"""The sink: its arguments, and what happens while a vault is open."""
+"""The sink: its arguments, and what happens while it is open for a run."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 from mockdata.errors import PlanError
-from mockdata.pipeline.plan import VaultPlan
-from mockdata.pipeline.report import Delivery
 from mockdata.render.batch import Batch
-from mockdata.sinks.base import Writer
+from mockdata.sinks.base import Run, Session, VaultRun
 from mockdata.sinks.skyflow.answers import Retries
 from mockdata.sinks.skyflow.bearer import Bearer, TokenSource, found_token
 from mockdata.sinks.skyflow.body import Bodies
-from mockdata.sinks.skyflow.client import Client
-from mockdata.sinks.skyflow.delivery import Deliveries, Route
+from mockdata.sinks.skyflow.delivery import Deliveries, Errors, Route
 from mockdata.sinks.skyflow.errorlog import ErrorLog
 from mockdata.sinks.skyflow.settings import (
     VaultTarget,
@@ -30,6 +30,9 @@ from mockdata.sinks.skyflow.settings import (
     read_config,
 )
 from mockdata.sinks.skyflow.tally import Tally
+
+if TYPE_CHECKING:
+    from mockdata.sinks.skyflow.client import Client
 
 __all__ = ["SkyflowSink"]
 
@@ -59,9 +62,11 @@ class SkyflowSink:
         grace: Seconds that requests in flight are given when the run ends early.
         log_folder: Where error logs are written.
 
-    Raises PlanError for bad arguments, and in a run DeliveryError if the vault cannot be reached,
-    is not trusted or refuses the token, or the callable returns none, and OSError if an error log
-    cannot be written. Other failures end no run: ``Report.delivery`` counts them.
+    Raises PlanError for bad arguments, and if the HTTP client is not installed. A run raises
+    PlanError if one of its vaults has no id here or no error log could be written; DeliveryError if
+    the vault cannot be reached, is not trusted or refuses the token, or the callable returns none;
+    and OSError if an error log cannot be written. Other failures end no run: ``Report.delivery``
+    counts them.
 
     """
 
@@ -99,20 +104,20 @@ class SkyflowSink:
             checked_seconds(name, seconds)
         checked_timeout("connect_timeout", connect_timeout)
         checked_timeout("answer_timeout", answer_timeout)
+        client = _client_class()
         self._url = checked_url(vault_url)
         self._targets = checked_targets(vaults)
         self._batch_size, self._concurrency = batch_size, concurrency
         self._byot = checked_byot("byot", byot)
         self._upsert = checked_upsert("upsert", upsert)
-        self._pause, self.grace = pause, grace
+        self._pause, self._grace = pause, grace
         self._retries = Retries(tries, retry_seconds, backoff)
         # so that an answer that is late is told from a connection that is
-        self._connect_timeout = min(connect_timeout, answer_timeout / 2)
+        connect_timeout = min(connect_timeout, answer_timeout / 2)
+        self._new_client = partial(client, self._url, connect_timeout)
         self._answer_timeout = answer_timeout
         self._log_folder = os.fspath(log_folder)
         self._source = found_token(token)
-        self._tally = Tally()
-        self._opened = 0
 
     @classmethod
     def from_config(
@@ -127,16 +132,43 @@ class SkyflowSink:
         The options go before what the file says. Raises OSError, and PlanError for a file that is
         not one of the loader's.
         """  # noqa: D401, the list of sinks shows the first line
+        _client_class()  # before a token is asked for
         config = read_config(path)
         token = found_token(token, config.bearer_token)
         return cls(config.vault_url, config.vaults, token=token, **(config.options | options))
 
-    def begin(self, vaults: Sequence[VaultPlan]) -> None:
-        """Begin a run.
+    @asynccontextmanager
+    async def open(self, run: Run) -> AsyncIterator[Session]:
+        """Yield a session; the writer that takes a vault's last batch waits for its last answer.
 
-        Raises PlanError if a vault of it has no id, or if no error log could be written.
+        Raises PlanError if a vault of the run has no id, or if no error log could be written.
         """
-        for vault in vaults:
+        self._check(run)
+        tally, errors = Tally(run), Errors()
+        client, bearer = self._new_client(), Bearer(self._source)
+        loads = {
+            vault.name: self._load(vault, client, bearer, tally, errors) for vault in run.vaults
+        }
+
+        async def write(batch: Batch) -> None:
+            await loads[batch.vault].write(batch)
+
+        def close_logs() -> None:
+            for load in loads.values():
+                load.close_log()
+            errors.raise_waiting()
+
+        try:
+            yield Session(
+                write=write, commit=close_logs, delivery=tally.delivery, grace=self._grace
+            )
+        finally:
+            await asyncio.gather(*(load.deliveries.stop(self._grace) for load in loads.values()))
+            await client.close()
+            close_logs()
+
+    def _check(self, run: Run) -> None:
+        for vault in run.vaults:
             if vault.name not in self._targets:
                 known = " ".join(f"{name}=COUNT" for name in self._targets)
                 raise PlanError("vaults", f"{vault.name!r} has no vault id; say {known}")
@@ -146,57 +178,26 @@ class SkyflowSink:
             raise PlanError(
                 "log_folder", f"{self._log_folder!r} is no folder that can be written to"
             )
-        self._tally = Tally((vault.name, vault.records) for vault in vaults)
 
-    def delivery(self) -> Delivery:
-        """Return what has become of the records of this run, or of the last one."""
-        return self._tally.delivery()
-
-    @asynccontextmanager
-    async def open(self, vault: VaultPlan) -> AsyncIterator[Writer]:
-        """Yield a writer; the one that takes the last batch waits for the last answer."""
+    def _load(
+        self, vault: VaultRun, client: Client, bearer: Bearer, tally: Tally, errors: Errors
+    ) -> _Load:
         target = self._targets[vault.name]
-        tally = self._tally
-        tally.asked.setdefault(vault.name, vault.records)
-        if not self._opened:
-            self._client = Client(self._url, self._connect_timeout)
-            self._bearer = Bearer(self._source)
-        self._opened += 1
-        errors = ErrorLog(self._log_folder, target)
         route = Route(
             target.url(self._url),
-            self._client,
-            self._bearer,
+            client,
+            bearer,
             self._retries,
             self._pause,
             self._answer_timeout,
             self._byot != "DISABLE",
             tally,
+            tally.accounts[vault.name],
+            ErrorLog(self._log_folder, target),
             errors,
         )
-        deliveries = Deliveries(route, self._concurrency)
         bodies = Bodies(vault.vault, target.column, self._batch_size, self._ending(target))
-        left = vault.records
-
-        async def write(batch: Batch) -> None:
-            nonlocal left
-            for body in bodies.cut(batch):
-                await deliveries.send(body)
-            left -= len(batch)
-            if not left:
-                for body in bodies.rest():
-                    await deliveries.send(body)
-                await deliveries.finish()
-
-        try:
-            yield write
-        finally:
-            await deliveries.stop(self.grace)
-            self._opened -= 1
-            if not self._opened:
-                await self._client.close()
-            if name := errors.close():
-                tally.error_logs[vault.name] = name
+        return _Load(vault.stop, bodies, route, Deliveries(route, self._concurrency))
 
     def _ending(self, target: VaultTarget) -> dict[str, Any]:
         ending: dict[str, Any] = {
@@ -207,3 +208,35 @@ class SkyflowSink:
         if self._upsert:
             ending["upsert"] = target.column if self._upsert is True else self._upsert
         return ending
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """One vault's way through a run: batches to bodies, bodies to requests."""
+
+    stop: int
+    bodies: Bodies
+    route: Route
+    deliveries: Deliveries
+
+    async def write(self, batch: Batch) -> None:
+        """Send a batch; with the last one, what is left over, and wait for every answer."""
+        for body in self.bodies.cut(batch):
+            await self.deliveries.send(body)
+        if batch.start + len(batch) == self.stop:
+            for body in self.bodies.rest():
+                await self.deliveries.send(body)
+            await self.deliveries.finish()
+
+    def close_log(self) -> None:
+        try:
+            self.route.log.close()
+        except OSError as error:
+            self.route.errors.add(error)
+
+
+def _client_class() -> type[Client]:
+    """Return the HTTP client, imported when it is used. Raises PlanError if it is not installed."""
+    from mockdata.sinks.skyflow.client import Client
+
+    return Client

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mockdata.vaults._permute import Words
 
-__all__ = ["ALIAS_BITS", "NAME_WIDTH", "PIECE", "TABLES", "Census"]
+__all__ = ["END_SHIFT", "NAME_WIDTH", "OWN_SHIFT", "PIECE", "TABLES", "Census"]
 
 TABLES: Final = {"first_names": 13, "surnames": 14}
 """The tables, and the bits of a bucket's number: the least that number every name."""
@@ -24,11 +24,14 @@ NAME_WIDTH: Final = 15
 PIECE: Final = np.dtype(np.complex128)
 """A name and the space behind it: 16 bytes, of the type that numpy moves fastest."""
 
-ALIAS_BITS: Final = 32
-"""Bits of a bucket that hold its two names; its threshold stands above them."""
+END_SHIFT: Final = 32
+OWN_SHIFT: Final = 16
+"""A bucket is ``end << 32 | own << 16 | alias``: a draw of 32 bits that falls into it gives the
+name in row ``own`` if it is below ``end``, and the one in row ``alias`` if it is not."""
 
-OWN_SHIFT: Final = np.uint64(16)
-NAME_BITS: Final = np.uint64(0xFFFF)
+BELOW_DRAW: Final = np.uint64(2**END_SHIFT - 1)
+OWN: Final = np.uint64(OWN_SHIFT)
+ROW: Final = np.uint64(2**OWN_SHIFT - 1)
 
 
 class Census:
@@ -49,24 +52,25 @@ class Census:
         self.texts: NDArray[np.complex128] = padded.view(PIECE)
         self.lengths: NDArray[np.intp] = lengths + 1
         self._buckets: Words = np.load(f"{path}_buckets.npy")
-        self._bits = np.uint64(TABLES[table])
+        self._shift = np.uint64(64 - TABLES[table])
         self._index: Words = np.empty(len(scratch), np.uint64)
         self._scratch, self._bucket = scratch, bucket
 
     def draw(self, words: Words) -> NDArray[np.intp]:
-        """Return the row of a name for each word, by the word's top 32 bits.
+        """Return the row of a name for each word, by its top 32 bits: the draw.
 
-        The top bits number the bucket; the word without them is compared with the bucket. The rows
-        are valid until the next call.
+        The draw's top bits number the bucket. The bits below the draw are set for the comparison,
+        so that they never make it less than an ``end`` that it is equal to, whatever rows stand
+        below that. The rows are valid until the next call.
         """
         count = len(words)
         index, bucket, scratch = self._index[:count], self._bucket[:count], self._scratch[:count]
-        np.right_shift(words, np.uint64(64) - self._bits, out=index)
+        np.right_shift(words, self._shift, out=index)
         self._buckets.take(index.view(np.intp), out=bucket, mode="clip")
-        np.left_shift(words, self._bits, out=scratch)
+        np.bitwise_or(words, BELOW_DRAW, out=scratch)
         is_own = index.view(np.bool_)[:count]
         np.less(scratch, bucket, out=is_own)
-        np.multiply(is_own.view(np.uint8), OWN_SHIFT, out=scratch)
+        np.multiply(is_own.view(np.uint8), OWN, out=scratch)
         np.right_shift(bucket, scratch, out=index)
-        np.bitwise_and(index, NAME_BITS, out=index)
+        np.bitwise_and(index, ROW, out=index)
         return index.view(np.intp)

@@ -21,11 +21,12 @@ from typing import Final
 import numpy as np
 
 from mockdata.vaults import NAME_PREFIX
-from mockdata.vaults.census import ALIAS_BITS, NAME_WIDTH, TABLES
+from mockdata.vaults.census import END_SHIFT, NAME_WIDTH, OWN_SHIFT, TABLES
 
 __all__ = ["build"]
 
 SHARE_BITS: Final = 32
+ROWS: Final = 2**OWN_SHIFT - 1
 
 
 def shares(counts: list[int]) -> list[int]:
@@ -43,8 +44,9 @@ def shares(counts: list[int]) -> list[int]:
 def buckets(weights: list[int], bits: int) -> list[int]:
     """Return ``2**bits`` buckets of one capacity that together hold ``weights``.
 
-    A bucket is shared by at most two names: ``threshold << 32 + bits | own << 16 | alias``, where
-    the draw is ``own`` if the bits that follow the bucket's number are below the threshold.
+    Bucket k is where the draws from ``k * capacity`` on fall, and is shared by at most two names,
+    in the form that ``OWN_SHIFT`` describes. Buckets beyond the last name have none to call their
+    own: they hold an alias alone.
     """
     capacity = 1 << SHARE_BITS - bits
     left = weights + [0] * ((1 << bits) - len(weights))
@@ -52,20 +54,32 @@ def buckets(weights: list[int], bits: int) -> list[int]:
     large = [k for k, weight in enumerate(left) if weight >= capacity]
     table = [0] * (1 << bits)
     while small and large:
-        own, alias = small.pop(), large[-1]
-        table[own] = left[own] << ALIAS_BITS + bits | own << 16 | alias
-        left[alias] -= capacity - left[own]
+        k, alias = small.pop(), large[-1]
+        table[k] = _bucket(k * capacity + left[k], k if left[k] else alias, alias)
+        left[alias] -= capacity - left[k]
         if left[alias] < capacity:
             small.append(large.pop())
-    for own in small + large:
-        table[own] = own << 16 | own
+    for k in large:
+        table[k] = _bucket(k * capacity, k, k)
     return table
+
+
+def _bucket(end: int, own: int, alias: int) -> int:
+    return end << END_SHIFT | own << OWN_SHIFT | alias
+
+
+def _check(table: list[int], names: int) -> None:
+    """Raise ValueError if a bucket names a row that is not there: the kernel does not look."""
+    rows = (row for bucket in table for row in (bucket >> OWN_SHIFT, bucket))
+    if any(row & ROWS >= names for row in rows):
+        raise ValueError(f"a bucket names a row beyond the last of {names} names")
 
 
 def build(source: Path, target: Path) -> None:
     """Write the tables of the CSV files in ``source`` to ``target``, as .npy files.
 
-    Raises ValueError if names are longer than the vault's lines have room for.
+    Raises ValueError if names are longer than the vault's lines have room for, or if a bucket names
+    a row that is not there.
     """
     longest = 0
     for stem, bits in TABLES.items():
@@ -73,6 +87,7 @@ def build(source: Path, target: Path) -> None:
             rows = list(csv.DictReader(file))
         table = buckets(shares([int(row["count"]) for row in rows]), bits)
         names = [row["name"].encode() for row in rows]
+        _check(table, len(names))
         longest += max(map(len, names)) + len(b" ")
         np.save(target / f"{stem}_buckets.npy", np.array(table, "<u8"))
         np.save(target / f"{stem}.npy", np.array(names, f"S{NAME_WIDTH}"))
