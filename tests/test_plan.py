@@ -106,7 +106,7 @@ def test_no_index_is_beyond_the_end(counts, start):
     starts = start if isinstance(start, dict) else dict.fromkeys(counted, start)
     ends = [starts.get(name, 0) + count for name, count in counted.items()]
     if max(ends) > MAX_COUNT or not starts.keys() <= counted.keys():
-        with pytest.raises(mockdata.PlanError, match="^start"):
+        with pytest.raises(mockdata.PlanError, match=r"^start"):
             plan_run(counts, start=start)
     else:
         stops = [vault.stop for vault in plan_run(counts, start=start).vaults]
