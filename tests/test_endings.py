@@ -1,490 +1,433 @@
-"""What the command says when it ends: how to repeat a run, how to go on with it, and its JSON."""
+"""How a run ends: what a sink is told, once, and what of the process is as it was."""
 
-import json
+import asyncio
+import contextlib
+import errno
+import multiprocessing
 import os
-import re
-import shlex
 import signal
 import subprocess
 import sys
-from contextlib import suppress
-from dataclasses import replace
-
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from mockdata.command.arguments import parse
-from mockdata.command.repeat import continuing, repeating
-from mockdata.vaults import VAULTS
-
-from .conftest import kept
-
-COMMAND = [sys.executable, "-m", "mockdata"]
-
-LOADERS = '''
-import asyncio, sys, threading
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from mockdata import PlanError, Session
-from mockdata.sinks import Delivery
 
-def take(batch):
-    """Takes all."""
+import anyio
+import pytest
 
-def fail(batch):
-    raise LookupError("no table")
+import mockdata
+from mockdata.testing import FailingSink, ListSink, StallingSink
+from mockdata.workers import processes
 
-def leave(batch):
-    sys.exit(0)
+from .conftest import RUN, children, isolated, kept, may_mount, shell
 
-def interrupt(batch):
-    raise KeyboardInterrupt
 
-def plan(batch):
-    raise PlanError("table", "is not there")
+class Told:
+    """A sink that notes what it is told; ``group`` has it keep a task group around its yield."""
 
-async def wait(batch):
-    print("waits", flush=True)
-    await asyncio.Event().wait()
-
-def block(batch):
-    print("blocks", flush=True)
-    threading.Event().wait()
-
-class Service:
-    """Takes single records, and fails, waits or refuses one after so many."""
-
-    def __init__(self, then, after=0):
-        self.then, self.after = then, after
+    def __init__(self, write=None, undo=None, commit=None, group=contextlib.nullcontext):
+        self.events = []
+        self._write, self._undo, self._commit, self._group = write, undo, commit, group
 
     @asynccontextmanager
     async def open(self, run):
-        sent, refused = [], []
-        resume = {vault.name: vault.start for vault in run.vaults}
-
-        async def write(batch):
-            for index, (value, _) in enumerate(batch, batch.start):
-                if len(sent) == self.after and self.then in ("fails", "waits"):
-                    print(self.then, flush=True)
-                    if self.then == "fails":
-                        raise ConnectionError("no answer")
-                    await asyncio.Event().wait()
-                elif len(sent) >= self.after and self.then == "refuses":
-                    refused.append(value)
-                else:
-                    sent.append(value)
-                resume[batch.vault] = index + 1
-
-        def delivery():
-            unknown = run.records - len(sent) - len(refused)
-            logs = ("refused.log",) if refused else ()
-            return Delivery(len(sent), len(refused), unknown, 0, 0, 0, 0.0, 0.0, logs, dict(resume))
-
+        self.events.append("open")
         try:
-            yield Session(write=write, delivery=delivery)
-        finally:
-            with open("sent.txt", "a") as file:
-                file.writelines(f"{value}\\n" for value in sent)
+            async with self._group():
+                yield mockdata.Session(write=self.write, commit=self.commit)
+            self.events.append("behind")
+        except BaseException as error:
+            self.events.append(type(error).__name__)
+            if self._undo is not None:
+                raise self._undo from error
+            raise
 
-takes_all = Service("takes")
-fails_at_once, fails = Service("fails"), Service("fails", 7_000)
-waits, refuses = Service("waits", 7_000), Service("refuses", 100)
-'''
+    async def write(self, batch):
+        if self._write is not None:
+            await self._write(batch)
 
-
-@pytest.fixture
-def loaders(tmp_path):
-    """A folder with callables and sinks for the command."""
-    (tmp_path / "loaders.py").write_text(LOADERS)
-    return tmp_path
-
-
-def again(command, folder):
-    """Run a command line that was printed, as a shell in that folder would."""
-    words = shlex.split(command)
-    assert "mockdata" in command.partition(" --seed ")[0]
-    return subprocess.run(
-        words, cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
+    async def commit(self):
+        await anyio.lowlevel.checkpoint()
+        self.events.append("commit")
+        if self._commit is not None:
+            raise self._commit
 
 
-def numbers():
-    every = st.integers(1, 5000)
-    return st.one_of(every, st.dictionaries(st.sampled_from([*VAULTS]), every, min_size=1))
+GROUPS = [contextlib.nullcontext, asyncio.TaskGroup, anyio.create_task_group]
 
 
-@st.composite
-def runs(draw):
-    """Draw words that the command understands, about what is made."""
-    counts, parts = draw(numbers()), draw(st.integers(1, 5))
-    words = (
-        [f"{name}={count}" for name, count in counts.items()]
-        if isinstance(counts, dict)
-        else [str(counts)]
-    )
-    names = [*counts] if isinstance(counts, dict) else [*VAULTS]
-    start = draw(
-        st.one_of(
-            st.none(),
-            st.integers(0, 2**39).map(str),
-            st.dictionaries(st.sampled_from(names), st.integers(0, 2**39), min_size=1).map(
-                lambda starts: ",".join(f"{name}={start}" for name, start in starts.items())
-            ),
-        )
-    )
-    words += ["--start", start] if start else []
-    return [*words, "--part", f"{draw(st.integers(1, parts))}/{parts}"]
+@pytest.mark.parametrize("group", GROUPS)
+async def test_a_run_commits_once(either, group):
+    sink = Told(group=group)
+    await mockdata.generate(20_001, sink=sink)
+    assert sink.events == ["open", "commit", "behind"]
 
 
-PLACES = st.sampled_from(
-    [
-        [],
-        ["-o", "some folder"],
-        ["--output=-o"],
-        ["--no-header", "-o", "it's"],
-        ["-s", "stdout"],
-        ["-s", "stdout", "-f", "jsonl"],
-        ["-s", "stdout", "--no-header", "--rate", "2.5k"],
-        ["-s", "loader:$HOME"],
-        ["--no-clobber", "--fsync"],
-    ]
-)
+@pytest.mark.parametrize("group", GROUPS)
+async def test_a_cancelled_run_never_commits(either, group):
+    stalled = StallingSink(2)
+    sink = Told(write=stalled._write, group=group)
+    stalled.batches = {"id": [], "ssn": []}
+    task = asyncio.ensure_future(mockdata.generate({"id": 30_000, "ssn": 30_000}, sink=sink))
+    await stalled.stalled.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert sink.events == ["open", "CancelledError"]
+    assert children() == []
 
 
-def words_of(command):
-    """Return a printed command's words, without what stands for the program."""
-    words = shlex.split(command)
-    return words[words.index("mockdata") + 1 :] if "mockdata" in words else words[1:]
+@pytest.mark.parametrize("group", GROUPS)
+async def test_a_failed_run_never_commits(either, group):
+    async def fail(batch):
+        raise LookupError("mine")
+
+    sink = Told(write=fail, group=group)
+    with pytest.raises(LookupError):
+        await mockdata.generate(20_000, sink=sink)
+    assert sink.events[0] == "open"
+    assert len(sink.events) == 2
 
 
-@given(runs(), PLACES)
-def test_the_command_that_repeats_a_run_says_all_that_it_depends_on(words, place):
-    options = parse([*words, *place, "-q", "-w", "3"])
-    repeated = parse([*words_of(repeating(options)), "-q", "-w", "3"])
-    assert replace(repeated, start=None) == replace(options, start=None)  # the run has it
+async def test_an_error_in_the_commit_is_raised_as_it_is():
+    error = LookupError("no room for it")
+    sink = Told(commit=error, group=anyio.create_task_group)
+    with pytest.raises(LookupError) as caught:
+        await mockdata.generate(10, sink=sink)
+    assert caught.value is error
 
 
-@given(runs(), st.data())
-def test_the_command_that_goes_on_makes_what_is_missing_and_nothing_else(words, data):
-    options = parse(words)
-    resume = {v.name: data.draw(st.integers(v.start, v.stop)) for v in options.run.vaults}
-    command = continuing(options, resume)
-    missing = {v.name: (resume[v.name], v.stop) for v in options.run.vaults}
-    missing = {name: bounds for name, bounds in missing.items() if bounds[0] < bounds[1]}
-    if not missing:
-        assert command == ""
-        return
-    run = parse(words_of(command)).run
-    assert {v.name: (v.start, v.stop) for v in run.vaults} == missing
-    assert (run.seed, run.timestamp) == (options.run.seed, options.run.timestamp)
+async def test_the_first_error_is_raised_and_later_ones_are_notes_on_it(either):
+    async def fail(batch):
+        raise LookupError("first")
+
+    with pytest.raises(LookupError) as caught:
+        await mockdata.generate(20_000, sink=Told(write=fail, undo=OSError("second")))
+    assert "mockdata: then came OSError: second" in caught.value.__notes__
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["20"],
-        ["name=5", "ssn=1.5k", "--start", "ssn=7", "--part", "2/3", "-o", "a folder"],
-        ["20", "--seed", "7", "--no-header", "--start", "1G"],
-        ["20", "-s", "stdout", "--no-header"],
-        ["20", "-s", "stdout:jsonl"],
-    ],
-)
-def test_the_summarys_last_line_repeats_the_run(mockdata_command, tmp_path, words):
-    first = mockdata_command(*words)
-    made = {path.name: kept(path) for path in tmp_path.iterdir()}
-    for path in tmp_path.rglob("*.csv"):
-        path.unlink()
-    second = again(first.stderr.splitlines()[-1], tmp_path)
-    assert (second.returncode, second.stdout) == (0, first.stdout)
-    assert {path.name: kept(path) for path in tmp_path.iterdir()} == made
-    assert made or first.stdout
-    assert second.stderr.splitlines()[-1] == first.stderr.splitlines()[-1]
+async def test_an_error_of_the_undoing_is_a_note_on_a_cancellation():
+    stalled = StallingSink()
+    sink = Told(write=stalled._write, undo=OSError("second"))
+    task = asyncio.ensure_future(mockdata.generate({"id": 10}, sink=sink))
+    await stalled.stalled.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert "mockdata: then came OSError: second" in caught.value.__notes__
 
 
-@pytest.mark.parametrize("quiet", [[], ["-q"]])
-def test_a_run_that_fails_says_how_to_repeat_it(mockdata_command, loaders, quiet):
-    words = ["ssn=10001", "-s", "loaders:fail", "--start", "5", *quiet]
-    done = mockdata_command(*words)
-    line, command = done.stderr.removesuffix("\n").split("; to repeat: ")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert line.startswith("mockdata: LookupError in loaders.py, line 11: no table")
-    assert "--seed" in command
-    repeated = again(command, loaders)
-    assert repeated.stderr == done.stderr
+async def test_a_task_of_the_sinks_own_that_fails_ends_the_run(either):
+    class Sink:
+        @asynccontextmanager
+        async def open(self, run):
+            async with anyio.create_task_group() as group:
+
+                async def fail():
+                    await stalled.stalled.wait()
+                    raise LookupError("lost the connection")
+
+                group.start_soon(fail)
+                yield stalled._write
+
+    stalled = StallingSink()
+    with pytest.raises(LookupError, match="lost the connection"):
+        await mockdata.generate({"id": 50_000}, sink=Sink())
+    assert children() == []
 
 
-def test_what_was_given_on_the_way_stays_wrong_use(mockdata_command, loaders):
-    done = mockdata_command("5", "-o", "no such folder", "-s", "loaders:nothing")
-    assert done.returncode == 2
-    assert "--seed" not in done.stderr
+async def test_nothing_is_written_once_a_vault_has_failed(pooled):
+    written, failed = [], []
+
+    async def write(batch):
+        assert not failed
+        if batch.vault == "ssn" and batch.start >= 100_000:
+            failed.append(batch)
+            raise LookupError("mine")
+        written.append(batch)
+        await anyio.lowlevel.checkpoint()
+
+    with pytest.raises(LookupError) as caught:
+        await mockdata.generate(400_000, sink=Told(write=write), workers=2)
+    assert len(caught.value.__notes__) == 1
 
 
-@pytest.mark.parametrize("what", ["leave", "interrupt", "plan"])
-def test_a_callable_that_ends_python_fails_the_run(mockdata_command, loaders, what):
-    done = mockdata_command("5", "-s", f"loaders:{what}", "--json")
-    assert done.returncode == 1
-    assert done.stderr.count("\n") == 1
-    assert re.search(r"(SystemExit|KeyboardInterrupt|PlanError) in loaders.py", done.stderr)
-    assert json.loads(done.stdout)["outcome"] == "failed"
+async def test_no_worker_writes_to_files_that_a_sink_is_left_with(pooled, tmp_path):
+    paths = [tmp_path / "data", tmp_path / "tokens"]
+    for path in paths:
+        path.touch()
+
+    class Files:
+        @asynccontextmanager
+        async def open(self, run):
+            files = mockdata.Files(*map(str, paths), 0, 0)
+            try:
+                yield mockdata.Session(files={"ssn": files})
+            finally:
+                for path in paths:
+                    os.truncate(path, 0)
+
+    def fail(progress):
+        if progress.records:
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await mockdata.generate({"ssn": 4_000_000}, sink=Files(), workers=2, on_progress=fail)
+    assert [path.stat().st_size for path in paths] == [0, 0]
+    assert children() == []
 
 
-def values(folder):
-    path = folder / "sent.txt"
-    return path.read_text().splitlines() if path.exists() else []
+def yields(batch):
+    yield
 
 
-RUN = ["id=3k", "ssn=12k", "dob=9k", "--part", "2/3", "--start", "ssn=10k", "--seed", "7",
-       "--timestamp", "1700000000"]  # fmt: skip
+async def yields_async(batch):
+    yield
 
 
-@pytest.mark.parametrize("sink", ["fails", "fails_at_once", "waits"])
-@pytest.mark.parametrize("quiet", [[], ["-q"]])
-def test_a_delivery_that_ends_early_says_how_to_go_on(mockdata_command, loaders, sink, quiet):
-    whole = mockdata_command(*RUN, "-s", "loaders:takes_all", "-q")
-    assert (whole.returncode, whole.stderr) == (0, "")
-    expected = values(loaders)
-    (loaders / "sent.txt").unlink()
-    run = subprocess.Popen(
-        [*COMMAND, *RUN, "-s", f"loaders:{sink}", *quiet],
-        cwd=loaders,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert run.stdout.readline().strip() in sink
-    if sink == "waits":
-        run.send_signal(signal.SIGTERM)
-    _, errors = run.communicate(timeout=60)
-    assert run.returncode == (143 if sink == "waits" else 1)
-    line, command = errors.removesuffix("\n").split("; to go on: ")
-    sent = len(values(loaders))
-    assert f"{sent:,} records sent, 0 failed, {8000 - sent:,} not sent" in line
-    assert "\n" not in line
-    assert again(command.replace(sink, "takes_all"), loaders).returncode == 0
-    assert sorted(values(loaders)) == sorted(expected)
-    assert len(expected) == 8000
+class Yields:
+    def __call__(self, batch):
+        yield
 
 
-def test_records_that_are_refused_fail_the_run_and_leave_nothing_to_go_on_with(
-    mockdata_command, loaders
-):
-    done = mockdata_command("id=150", "-s", "loaders:refuses", "-q", "--json")
-    assert done.returncode == 1
-    line = "100 records sent, 50 failed, 0 not sent; see refused.log"
-    assert done.stderr.startswith(f"mockdata: {line}; to repeat: ")
-    report = json.loads(done.stdout)
-    assert (report["outcome"], report["error"]) == ("failed", line)
-    assert report["records"] == 150
-    assert report["delivery"]["resume"] == {"id": 150}
+@pytest.mark.parametrize("callback", [yields, yields_async, Yields()])
+async def test_a_generator_as_callback_is_refused(callback):
+    with pytest.raises(mockdata.PlanError, match="generator"):
+        await mockdata.generate(1, sink=callback)
 
 
-@pytest.mark.parametrize("sink", ["fail", "fails", "fails_at_once"])
-def test_json_of_a_run_that_fails(mockdata_command, loaders, sink):
-    done = mockdata_command(*RUN, "-s", f"loaders:{sink}", "--json")
-    *_, line = done.stdout.splitlines()
-    report = json.loads(line)
-    assert done.returncode == 1
-    assert report["outcome"] == "failed"
-    assert done.stderr.startswith(f"mockdata: {report['error']}; ")
-    assert (report["seed"], report["timestamp"]) == (7, 1_700_000_000)
-    assert [*report["vaults"]] == ["id", "dob", "ssn"]
-    assert report["records"] == sum(vault["records"] for vault in report["vaults"].values())
-    assert ("delivery" in report) == (sink != "fail")
-    if sink != "fail":
-        assert report["delivery"]["sent"] == len(values(loaders))
+async def test_a_callback_that_returns_a_generator_is_an_error():
+    with pytest.raises(TypeError, match="generator"):
+        await mockdata.generate(1, sink=lambda batch: yields(batch))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("sink", ["wait", "block"])
-def test_json_of_a_run_that_is_stopped(loaders, number, sink):
-    run = subprocess.Popen(
-        [*COMMAND, "id=30k", "-s", f"loaders:{sink}", "--json", "-q", "--seed", "3"],
-        cwd=loaders,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert run.stdout.readline().strip() in ("waits", "blocks")
-    while run.poll() is None:  # where it blocks, it takes more than one
-        run.send_signal(number)
-        with suppress(subprocess.TimeoutExpired):
-            run.wait(0.2)
-    output, errors = run.communicate(timeout=60)
-    report = json.loads(output)
-    assert (run.returncode, errors) == (128 + number, "")
-    assert (report["outcome"], report["error"]) == ("stopped", f"stopped by {number.name}")
-    assert (report["seed"], report["records"]) == (3, 0)
+class NotAllOfIt(ThreadPoolExecutor):
+    """Loses what the last task has made."""
+
+    def submit(self, function, key, start, stop, *rest):
+        return super().submit(function, key, start, max(start + 1, stop - 10_000), *rest)
 
 
-@pytest.mark.parametrize(
-    ("words", "on_stderr"),
-    [
-        (["0", "--json"], False),
-        (["--json", "5", "-s", "nowhere"], False),
-        (["5", "--nonsense", "--json"], False),
-        (["5", "--json", "--seed"], False),
-        (["0", "-s", "stdout", "--json"], True),
-        (["0", "-s", "stdout:jsonl", "--json"], True),
-    ],
-)
-def test_json_of_wrong_use(mockdata_command, words, on_stderr):
-    done = mockdata_command(*words)
-    line, *_ = done.stderr.splitlines()
-    report = json.loads(done.stderr.splitlines()[-1] if on_stderr else done.stdout)
-    assert done.returncode == 2
-    assert report["outcome"] == "failed"
-    assert line == f"mockdata: {report['error']} (see --help)"
+@pytest.mark.parametrize("sink", ["out", print])
+async def test_a_run_that_made_fewer_records_is_an_error(tmp_path, sink):
+    sink = tmp_path / sink if sink == "out" else lambda _: None
+    with NotAllOfIt(1) as executor, pytest.raises((mockdata.MockDataError, ValueError)):
+        await mockdata.generate({"ssn": 30_000}, sink=sink, executor=executor)
+    assert not (tmp_path / "out").exists()
 
 
-def test_json_of_a_run_whose_rows_nobody_reads(tmp_path):
-    reading, writing = os.pipe()
-    os.close(reading)
-    run = subprocess.run(
-        [*COMMAND, "1000", "-s", "stdout", "--json"],
-        cwd=tmp_path,
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        check=False,
-    )
-    os.close(writing)
-    report = json.loads(run.stderr)
-    assert (run.returncode, report["outcome"]) == (141, "stopped")
+# What of the process is as it was
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize(("words", "code"), [(["5"], 0), (["5", "-s", "loaders:take"], 0),
-                                             (["5", "-s", "loaders:fail"], 1), (["0"], 2)])  # fmt: skip
-def test_a_full_disk_under_stderr_changes_no_exit_code(loaders, words, code, unbuffered):
-    with open("/dev/full", "wb") as full:
-        run = subprocess.run(
-            [*COMMAND, *words],
-            cwd=loaders,
-            stderr=full,
-            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
-            check=False,
-        )
-    assert run.returncode == code
+async def test_a_timeout_that_runs_out_in_the_commit_cancels_nothing_later():
+    async def commit():
+        limit.reschedule(0)
+        while not limit.expired() and limit.when() is not None and not cancelled.is_set():
+            await asyncio.sleep(0)
+            if asyncio.get_running_loop().time() > started + 0.05:
+                cancelled.set()
+
+    class Sink:
+        @asynccontextmanager
+        async def open(self, run):
+            async def write(batch):
+                pass
+
+            yield mockdata.Session(write=write, commit=commit)
+
+    cancelled, started = asyncio.Event(), asyncio.get_running_loop().time()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(60) as limit:
+            report = await mockdata.generate({"id": 1}, sink=Sink())
+    assert report.records == 1
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert asyncio.current_task().cancelling() == 0
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["-m", "cProfile", "-o", "profile", "-m", "mockdata"], ["-m", "cProfile", "-m", "mockdata"]],
-)
-def test_a_profiler_gets_to_its_end(tmp_path, words):
-    run = subprocess.run(
-        [sys.executable, *words, "10", "-q"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (run.returncode, run.stderr) == (0, "")
-    if "-o" in words:
-        script = "import pstats; pstats.Stats('profile').print_stats('cli.py')"
-        shown = subprocess.run(
-            [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
-        ).stdout
-        assert "cli.py" in shown
-    else:
-        assert "function calls" in run.stdout
-    assert len(kept(tmp_path / "data")) == 8
+def test_runs_in_threads_leave_the_warning_filters(pooled):
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as threads:
+        runs = [
+            threads.submit(mockdata.generate_sync, {"id": 20_000}, sink=lambda _: None, workers=2)
+            for _ in range(12)
+        ]
+        assert [run.result().records for run in runs] == [20_000] * 12
+    assert warnings.filters == before
 
 
-TRACED = """
-import atexit, os, runpy, sys
+TRIO = """
+import sys, trio, mockdata
 
-def trace(frame, event, argument):
-    return None
+async def main():
+    try:
+        if sys.argv[1] == "generate":
+            await mockdata.generate(1, sink=print)
+        elif sys.argv[1] == "sync":
+            mockdata.generate_sync(1, sink=print)
+        else:
+            async with mockdata.stream(1) as batches:
+                async for _ in batches:
+                    pass
+    except mockdata.PlanError as error:
+        print(error)
 
-def leave(code, really=os._exit):
-    print("left early", flush=True)
-    really(code)
-
-os._exit = leave
-atexit.register(lambda: print("left in order"))
-sys.argv = ["mockdata", "10", "-q"]
-sys.orig_argv = [sys.executable, *sys.argv]
-{start}
-runpy.run_module("mockdata", run_name="__main__", alter_sys=False)
+trio.run(main)
 """
 
 
-@pytest.mark.parametrize(
-    ("start", "early"),
-    [
-        ("sys.settrace(trace)", False),
-        ("sys.setprofile(trace)", False),
-        ("sys.orig_argv[1:1] = ['-m', 'a_profiler']", False),
-        ("", True),
-        pytest.param(
-            "sys.monitoring.use_tool_id(3, 'a tool')",
-            False,
-            marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="came with 3.12"),
-        ),
-    ],
-)
-def test_only_a_command_that_nothing_watches_is_left_early(tmp_path, start, early):
-    (tmp_path / "traced.py").write_text(TRACED.format(start=start))
-    run = subprocess.run(
-        [sys.executable, "traced.py"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    printed = "left in order\n" + ("left early\n" if early else "")
-    assert (run.returncode, run.stdout, run.stderr) == (0, printed, "")
-
-
-def test_inspecting_python_gets_its_prompt(tmp_path):
-    run = subprocess.run(
-        [sys.executable, "-i", "-m", "mockdata", "10", "-q"],
-        cwd=tmp_path,
-        input="print('at the prompt')\n",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "at the prompt" in run.stdout
-
-
-BLOCKED = """
-import importlib.abc, sys
-
-class Missing(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("pyreqwest", "msgspec", "httptools", "uvicorn"):
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Missing())
-"""
-
-
-def test_every_public_name_is_there_without_extras(tmp_path):
-    script = BLOCKED + (
-        "import mockdata\n"
-        "assert all(hasattr(mockdata, name) for name in mockdata.__all__)\n"
-        "from mockdata import *\n"
-        "assert SkyflowSink is mockdata.SkyflowSink\n"
-        "try:\n"
-        "    SkyflowSink('http://127.0.0.1:1', {}, token='t')\n"
-        "except mockdata.PlanError as error:\n"
-        "    print(error)\n"
-    )
+@pytest.mark.parametrize("what", ["generate", "stream", "sync"])
+def test_trio_is_refused_at_the_door(what):
+    pytest.importorskip("trio")
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", TRIO, what], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout.startswith("event loop: "), done.stderr
+    assert done.returncode == 0
+
+
+def test_children_that_the_system_reaps_are_no_failure(tmp_path):
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+    ignoring += "os.execvp(sys.argv[1], sys.argv[1:])"
+    done = shell(
+        f"{sys.executable} -c '{ignoring}' $mockdata ssn=300k -q -o out", tmp_path
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert len(kept(tmp_path / "out")) == 2
+
+
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENOSYS, errno.EACCES])
+def test_a_system_without_semaphores_runs_here(monkeypatch, number):
+    def refuse(self):
+        raise OSError(number, os.strerror(number))
+
+    kind = type(multiprocessing.get_context(processes.METHOD))
+    monkeypatch.setattr(kind, "Lock", refuse)
+    seen = []
+    mockdata.generate_sync({"id": 300_000}, sink=lambda _: seen.extend(children()))
+    assert seen == []
+
+
+@pytest.mark.skipif(not may_mount(), reason="this machine lets nothing be mounted")
+def test_no_shared_memory_at_all(tmp_path):
+    done = isolated(
+        "mkdir e && chmod 500 e && mount -t tmpfs -o ro none /dev/shm && $mockdata ssn=300k -q -o out", tmp_path
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "pip install 'pyreqwest>=0.15'" in done.stdout
-    assert done.stdout.count("\n") == 1
+    assert len(kept(tmp_path / "out")) == 2
 
 
-def test_a_missing_extra_is_one_line(tmp_path):
-    script = BLOCKED + "from mockdata.command.cli import main\nsys.exit(main(sys.argv[1:]))\n"
-    (tmp_path / "config.json").write_text(
-        '{"skyflow": {"vault_url": "http://127.0.0.1:1", "bearer_token": "t",'
-        ' "vaults": [{"name": "SSN", "id": "v", "column": "ssn"}]}}'
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, "ssn=5", "-s", "skyflow"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "pip install 'pyreqwest>=0.15'" in done.stderr
-    assert done.stderr.count("\n") == 1
+@pytest.mark.skipif(not may_mount(), reason="this machine lets no namespace be made")
+def test_a_namespace_of_processes_with_the_outer_ones_proc(tmp_path):
+    rows = "ssn=2 -q -s stdout --seed 7 --timestamp 1700000000"
+    expected = shell(f"$mockdata {rows}", tmp_path)
+    done = shell(f"unshare -pf $mockdata {rows}", tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected.stdout, "")
+
+
+async def test_a_change_of_the_folder_during_a_run(pooled, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def leave(progress):
+        os.chdir(tmp_path / "elsewhere")
+
+    await mockdata.generate({"id": 20_000, "name": 20_000}, sink="out", on_progress=leave)
+    assert len(kept(tmp_path / "out")) == 4
+    assert kept(tmp_path / "elsewhere") == {}
+
+
+# Workers
+
+
+def look(key, start, stop, *rest):
+    """Report on the worker in place of rendering."""
+    files = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            files.append(os.readlink(f"/proc/self/fd/{name}"))
+    with open(os.environ["LOOK"], "w") as file:
+        file.write(f"{signal.getsignal(signal.SIGUSR2)!r}\n" + "\n".join(files))
+    raise LookupError
+
+
+async def test_a_worker_keeps_neither_files_nor_signal_handlers(pooled, monkeypatch, tmp_path):
+    monkeypatch.setattr("mockdata.pipeline.producers.render", look)
+    monkeypatch.setenv("LOOK", str(tmp_path / "look"))
+    earlier = signal.signal(signal.SIGUSR2, lambda *_: None)
+    try:
+        with open(tmp_path / "of-the-application", "w"), pytest.raises(LookupError):
+            await mockdata.generate({"id": 100_000}, sink=lambda _: None, workers=1)
+    finally:
+        signal.signal(signal.SIGUSR2, earlier)
+    handler, *files = (tmp_path / "look").read_text().splitlines()
+    assert "SIG_DFL" in handler
+    assert not any("of-the-application" in file for file in files)
+
+
+async def test_no_handler_of_the_application_runs_in_a_worker(pooled):
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    earlier = signal.signal(signal.SIGURG, lambda *_: os.write(writing, b"here"))
+    forks = []
+
+    def strike():
+        if forks:
+            os.kill(os.getpid(), signal.SIGURG)
+
+    os.register_at_fork(after_in_child=strike)  # for this process's life, but only while asked for
+    forks.append(True)
+    try:
+        await mockdata.generate({"id": 50_000}, sink=lambda _: None, workers=2)
+        with pytest.raises(BlockingIOError):
+            os.read(reading, 1)
+    finally:
+        forks.clear()
+        signal.signal(signal.SIGURG, earlier)
+        os.close(reading)
+        os.close(writing)
+
+
+async def test_peak_memory_has_the_workers(monkeypatch):
+    from mockdata.workers import memory
+
+    looked = set()
+
+    def held(process):
+        looked.add(process)
+        return 1
+
+    monkeypatch.setattr(memory, "_held", held)
+    report = await mockdata.generate({"id": 300_000}, sink=lambda _: None, workers=2)
+    assert len(looked) >= 3
+    assert report.peak_memory >= 3
+
+
+async def test_a_users_executor_has_no_task_of_ours_when_a_run_has_failed():
+    running, begun = threading.Event(), []
+
+    class Slow(ThreadPoolExecutor):
+        def submit(self, function, *arguments):
+            def call():
+                begun.append(running.wait(0.2))
+                return function(*arguments)
+
+            self.last = super().submit(call)
+            return self.last
+
+    with Slow(1) as executor:
+        with pytest.raises(LookupError):
+            await mockdata.generate(
+                {"ssn": 1_000_000}, sink=FailingSink(LookupError()), executor=executor
+            )
+        assert executor.last.done()
+
+
+async def test_one_sink_in_two_runs_at_once(either):
+    sink = ListSink()
+    async with anyio.create_task_group() as group:
+        for vault in ("id", "ssn"):
+            group.start_soon(lambda v: mockdata.generate({v: 30_001}, sink=sink, **RUN), vault)
+    assert [sum(map(len, batches)) for batches in sink.batches.values()] == [30_001] * 2
+    assert sink.outcomes == [None, None]

@@ -75,6 +75,31 @@ async def test_trouble_in_renaming_puts_back_what_was_renamed_of_every_vault(
     assert kept(folder) == before
 
 
+@pytest.mark.parametrize("for_good", [False, True])
+async def test_a_renaming_that_fails_half_way_leaves_the_earlier_file(
+    earlier, way_of_renaming, monkeypatch, for_good
+):
+    folder, unchanged = earlier
+    replace, last = os.replace, str(folder / "ssn_tokens.csv")
+
+    def fail(one, other):
+        if other == last and (for_good or b"earlier" not in Path(one).read_bytes()):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), one)
+        replace(one, other)
+
+    monkeypatch.setattr(os, "replace", fail)
+    monkeypatch.setattr("mockdata.sinks._files._renamed", lambda *_: False)
+    with pytest.raises(OSError, match="Input/output") as caught:
+        await mockdata.generate(10, sink=folder)
+    assert caught.value.filename == last
+    monkeypatch.undo()
+    if for_good and not os.path.exists(last):  # it could not be put back either
+        assert any("Input/output" in note for note in caught.value.__notes__)
+        with pytest.raises(FileExistsError):
+            await mockdata.generate(10, sink=CsvSink(folder, clobber=False))
+    assert unchanged()
+
+
 async def test_trouble_behind_the_last_renaming_puts_everything_back(
     earlier, way_of_renaming, monkeypatch
 ):
@@ -372,8 +397,9 @@ async def test_a_file_that_comes_between_a_look_and_the_renaming_is_kept(
         return is_there
 
     monkeypatch.setattr(_files, "check_place", look_too_early)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError) as caught:
         await mockdata.generate({"id": 5}, sink=CsvSink(tmp_path, clobber=False))
+    assert str(caught.value) == f"[Errno {errno.EEXIST}] File exists: {str(place)!r}"
     assert kept(tmp_path) == {"id_tokens.csv": b"mine"}
 
 
