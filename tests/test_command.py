@@ -264,7 +264,9 @@ def test_a_pipe_that_closes_ends_the_run_quietly(tmp_path, count):
     assert (run.returncode, errors) == (141, b"")
 
 
-STOPPED = re.compile(rb"mockdata: stopped; to repeat: .*mockdata \d+ --seed \d+ --timestamp \d+.*\n")
+STOPPED = re.compile(
+    rb"mockdata: stopped; to repeat: .*mockdata \d+ --seed \d+ --timestamp \d+.*\n"
+)
 
 
 @pytest.mark.parametrize("sink", ["csv", "stdout"])

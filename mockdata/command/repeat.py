@@ -77,8 +77,10 @@ def _program() -> list[str]:
 
 
 def _name(path: str) -> str:
-    """Return the shortest name by which a shell finds the program, with its own environment."""
-    import shutil
-
+    """Return a program's name alone, if a shell with this environment finds the program by it."""
     name = os.path.basename(path)
-    return name if shutil.which(name) == path else path
+    for folder in os.get_exec_path():
+        found = os.path.join(folder, name)
+        if os.access(found, os.X_OK) and not os.path.isdir(found):
+            return name if found == path else path
+    return path
