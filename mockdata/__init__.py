@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mockdata.errors import DeliveryError, MockDataError, PlanError, WorkerError
-    from mockdata.pipeline.plan import VaultPlan
-    from mockdata.pipeline.report import Delivery, Progress, Report, VaultReport
+    from mockdata.pipeline.report import Progress, Report, VaultReport
     from mockdata.pipeline.run import BatchStream, generate, generate_sync, stream
     from mockdata.render.batch import Batch, Record
-    from mockdata.sinks import Files, Sink, Writer
+    from mockdata.sinks import Delivery, Files, Run, Session, Sink, VaultRun, Writer
     from mockdata.sinks.csv import CsvSink
     from mockdata.sinks.skyflow import SkyflowSink
     from mockdata.sinks.stdout import StdoutSink
@@ -37,11 +36,13 @@ __all__ = [
     "Progress",
     "Record",
     "Report",
+    "Run",
+    "Session",
     "Sink",
     "SkyflowSink",
     "StdoutSink",
-    "VaultPlan",
     "VaultReport",
+    "VaultRun",
     "WorkerError",
     "Writer",
     "generate",
@@ -53,11 +54,10 @@ __version__ = "1.0.0"
 
 _HOMES = {
     "errors": ("DeliveryError", "MockDataError", "PlanError", "WorkerError"),
-    "pipeline.plan": ("VaultPlan",),
-    "pipeline.report": ("Delivery", "Progress", "Report", "VaultReport"),
+    "pipeline.report": ("Progress", "Report", "VaultReport"),
     "pipeline.run": ("BatchStream", "generate", "generate_sync", "stream"),
     "render.batch": ("Batch", "Record"),
-    "sinks": ("Files", "Sink", "Writer"),
+    "sinks": ("Delivery", "Files", "Run", "Session", "Sink", "VaultRun", "Writer"),
     "sinks.csv": ("CsvSink",),
     "sinks.skyflow": ("SkyflowSink",),
     "sinks.stdout": ("StdoutSink",),

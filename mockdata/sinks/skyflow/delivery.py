@@ -56,7 +56,7 @@ class Errors:
         if self._waiting:
             first, *others = self._waiting
             for other in others:
-                first.add_note(f"mockdata: then {type(other).__name__}: {other}")
+                first.add_note(f"mockdata: then came {type(other).__name__}: {other}")
             raise first
 
 
