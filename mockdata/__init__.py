@@ -50,7 +50,7 @@ __all__ = [
     "stream",
 ]
 
-__version__ = "1.0.0"
+__version__ = "2.0.0"
 
 _HOMES = {
     "errors": ("DeliveryError", "MockDataError", "PlanError", "WorkerError"),

@@ -11,8 +11,9 @@ __all__ = ["main"]
 
 def main() -> int:
     """Run the command. A signal that comes while it is imported ends the process at once."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, _: os._exit(128 + number))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: os._exit(128 + number))
     from mockdata.command import cli
 
     return cli.main()

@@ -1,5 +1,9 @@
 """Batches: what is in one, and for how long."""
 
+import copy
+import os
+import pickle
+
 import pytest
 
 import mockdata
@@ -51,23 +55,58 @@ async def test_a_view_of_the_lines_alone_keeps_them(monkeypatch):
     assert bytes(first[0]) == first[1]
 
 
-def test_a_slab_is_lent_again_when_nobody_refers_to_it():
-    with Slabs() as slabs:
-        path, lines = slabs.lend(1000)
+def test_a_slab_is_lent_again_when_nothing_refers_to_its_bytes():
+    with Slabs(most=4) as slabs:
+        slab = slabs.lend(1000)
+        lines = slabs.share(slab)
         part = lines[10:20]
         del lines
-        other_path, other = slabs.lend(1000)
-        assert other_path != path
+        other = slabs.lend(1000)
+        assert other is not slab
         del part
-        assert slabs.lend(1000)[0] == path
-        del other
+        assert slabs.lend(1000) is slab
+
+
+def test_a_slab_that_is_lent_to_a_task_is_lent_to_no_other():
+    with Slabs(most=4) as slabs:
+        paths = {slabs.lend(1000).path for _ in range(5)}  # nothing here refers to the slabs
+        assert len(paths) == 5
 
 
 def test_a_slab_outlives_its_run_as_long_as_it_is_referred_to():
-    with Slabs() as slabs:
-        path, lines = slabs.lend(5)
-        with open(path, "wb") as file:
+    with Slabs(most=4) as slabs:
+        slab = slabs.lend(5)
+        with open(slab.path, "wb") as file:
             file.write(b"hello")
+        lines = slabs.share(slab)
     with pytest.raises(FileNotFoundError):
-        open(path)
+        open(slab.path)
     assert bytes(lines) == b"hello"
+    assert lines.readonly
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs a system with memory files")
+def test_kept_batches_hold_no_file(pooled):
+    kept, files = [], []
+
+    def keep(batch):
+        kept.append(batch)
+        files.append(len(os.listdir("/proc/self/fd")))
+
+    before = len(os.listdir("/proc/self/fd"))
+    mockdata.generate_sync({"ssn": 3_000_000}, sink=keep, workers=2)
+    assert len(kept) == 300
+    assert files[-1] <= files[50]  # thirty slabs, and no more files than with five
+    assert len(os.listdir("/proc/self/fd")) <= before
+    assert kept[0].values[0] != kept[-1].values[0]
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda b: pickle.loads(pickle.dumps(b))])
+def test_a_batch_can_be_pickled_and_copied(again):
+    seen = []
+    mockdata.generate_sync({"name": 7}, sink=seen.append)
+    other = again(seen[0])
+    assert list(other) == list(seen[0])
+    assert (other.vault, other.start, len(other)) == ("name", 0, 7)
+    assert other.data_lines == seen[0].data_lines
+    assert other.token_lines == seen[0].token_lines

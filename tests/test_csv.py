@@ -1,23 +1,24 @@
 """CSV files: complete or absent, data and tokens together."""
 
 import asyncio
+import csv
 import errno
 import fcntl
 import os
 import stat
 import sys
-import threading
+from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import psutil
 import pytest
 
 import mockdata
-from mockdata.pipeline.plan import Plan
-from mockdata.sinks import csv
-from mockdata.sinks.csv import CsvSink
+from mockdata.sinks.csv import NAME_PADDING, CsvSink
+from mockdata.vaults import NAME_PREFIX
 
-from .conftest import FILES, RUN
+from .conftest import FILES, RUN, kept
 
 
 @pytest.mark.parametrize("count", [1, 7, 9_999, 10_001])
@@ -75,106 +76,10 @@ async def test_a_cancelled_run_leaves_earlier_files_as_they_were(either, earlier
     assert unchanged()
 
 
-async def test_one_vaults_trouble_keeps_every_vault_from_being_renamed(earlier):
-    folder, _ = earlier
-    (folder / "ssn_tokens.csv").unlink()
-    (folder / "ssn_tokens.csv").mkdir()
-    with pytest.raises(IsADirectoryError) as caught:
-        await mockdata.generate(100, sink=folder)
-    assert caught.value.filename == str(folder / "ssn_tokens.csv")
-    assert (folder / "id_data.csv").read_text().startswith("earlier")
-    assert {file.name for file in folder.iterdir()} == FILES
-
-
-@pytest.fixture(params=["exchange", "link", "rename"])
-def way_of_renaming(request, monkeypatch):
-    """All ways in which a file takes the place of an earlier one."""
-    if request.param != "exchange":
-        monkeypatch.setattr("mockdata.sinks._files._exchanged", lambda *_: False)
-    if request.param == "rename":
-
-        def no_links(path, *_, **__):
-            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
-
-        monkeypatch.setattr(os, "link", no_links)
-
-
-async def test_trouble_in_renaming_puts_back_what_was_renamed_of_every_vault(
-    earlier, way_of_renaming
-):
-    folder, _ = earlier
-    before = {file: file.read_bytes() for file in folder.iterdir()}
-    in_the_way = folder / "ssn_tokens.csv"
-
-    def get_in_the_way(progress):
-        if progress.vault == "ssn" and progress.records:
-            in_the_way.unlink()
-            in_the_way.mkdir()
-
-    with pytest.raises(IsADirectoryError) as caught:
-        await mockdata.generate(100, sink=folder, on_progress=get_in_the_way)
-    assert caught.value.filename == str(in_the_way)
-    in_the_way.rmdir()
-    del before[in_the_way]
-    assert {file: file.read_bytes() for file in folder.iterdir()} == before
-
-
-async def test_a_vault_that_is_left_with_an_error_has_all_of_them_put_back(
-    earlier, way_of_renaming
-):
-    folder, unchanged = earlier
-    sink = CsvSink(folder)
-    one, other = Plan.of({"id": 5, "ssn": 5}).vaults
-    with pytest.raises(ValueError, match="too late"):
-        async with sink.open(one):
-            async with sink.open(other):
-                pass
-            assert not unchanged()
-            raise ValueError("too late")
-    assert unchanged()
-
-
 async def test_runs_that_share_a_sink_do_not_mix(tmp_path):
     sink = CsvSink(tmp_path)
     await asyncio.gather(*(mockdata.generate({v: 500}, sink=sink) for v in ("id", "ssn", "dob")))
     assert len(list(tmp_path.iterdir())) == 6
-
-
-async def test_a_cancellation_that_comes_when_files_are_renamed_is_the_next_awaits(
-    earlier, monkeypatch
-):
-    folder, _ = earlier
-    reports, rename, loop = [], csv._Run._rename, asyncio.get_running_loop()
-
-    def cancel_too(self):
-        rename(self)
-        loop.call_soon_threadsafe(run.cancel)
-
-    async def generate():
-        reports.append(await mockdata.generate(500, sink=folder))
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(csv._Run, "_rename", cancel_too)
-    run = asyncio.ensure_future(generate())
-    with pytest.raises(asyncio.CancelledError):
-        await run
-    assert reports[0].records == 2000
-    assert not any(file.read_bytes().startswith(b"earlier") for file in folder.iterdir())
-    assert len(list(folder.iterdir())) == 8
-
-
-async def test_data_and_tokens_are_renamed_together_or_not_at_all(earlier, way_of_renaming):
-    folder, unchanged = earlier
-    vault = Plan.of({"ssn": 5}).vaults[0]
-    for existed in (True, False):
-        if not existed:
-            (folder / "ssn_data.csv").unlink()
-        with pytest.raises(FileNotFoundError):
-            async with CsvSink(folder).open(vault) as files:
-                os.unlink(files.tokens)
-        assert unchanged() == existed
-    assert not (folder / "ssn_data.csv").exists()
-    assert len(list(folder.iterdir())) == 7
 
 
 @pytest.mark.parametrize("folder", ["missing/data", "file/data", "file"])
@@ -263,49 +168,6 @@ async def test_what_a_killed_run_leaves_is_removed_by_the_next_and_nothing_else(
     await alive.communicate()
 
 
-async def test_a_run_renames_nothing_while_another_one_does(earlier, monkeypatch):
-    folder, _ = earlier
-    rename, at_it, go_on = csv._Run._rename, threading.Event(), threading.Event()
-
-    def rename_slowly(self):
-        monkeypatch.setattr(csv._Run, "_rename", rename)
-        at_it.set()
-        go_on.wait()
-        rename(self)
-
-    monkeypatch.setattr(csv._Run, "_rename", rename_slowly)
-    one = asyncio.ensure_future(mockdata.generate(10, sink=folder))
-    await asyncio.to_thread(at_it.wait)
-    monkeypatch.setattr(csv, "LOCK_WAIT", 0.1)
-    with pytest.raises(OSError, match="another run is renaming") as caught:
-        await mockdata.generate({"id": 5}, sink=folder)
-    assert caught.value.filename == str(folder)
-    assert {f.name for f in folder.iterdir() if "tmp" not in f.name} == FILES | {".mockdata-lock"}
-    go_on.set()
-    await one
-    assert {f.name for f in folder.iterdir()} == FILES
-
-
-async def test_a_run_that_begins_while_files_are_renamed_takes_none_for_left_over(
-    earlier, way_of_renaming, monkeypatch
-):
-    folder, unchanged = earlier
-    rename = csv._Run._rename
-
-    def rename_and_fail(self):
-        monkeypatch.setattr(csv._Run, "_rename", rename)
-        rename(self)
-        with pytest.raises(OSError, match="another run"):
-            mockdata.generate_sync({"id": 5}, sink=folder)
-        raise OSError(errno.EIO, os.strerror(errno.EIO), "x")
-
-    monkeypatch.setattr(csv._Run, "_rename", rename_and_fail)
-    monkeypatch.setattr(csv, "LOCK_WAIT", 0.1)
-    with pytest.raises(OSError, match="Input/output"):
-        await mockdata.generate(10, sink=folder)
-    assert unchanged()
-
-
 async def test_a_folder_that_somebody_has_locked(tmp_path):
     folder = os.open(tmp_path, os.O_RDONLY)
     fcntl.flock(folder, fcntl.LOCK_EX)
@@ -343,3 +205,177 @@ async def test_two_runs_into_one_folder_never_mix(tmp_path):
         assert pair in [
             [whole[f"{vault}_{kind}.csv"] for kind in ("data", "tokens")] for whole in wholes
         ]
+
+
+async def test_parts_without_headers_are_the_whole_one_after_the_other(either, tmp_path):
+    sizes = {"name": 30_001, "ssn": 5}
+    await mockdata.generate(sizes, sink=CsvSink(tmp_path / "whole", header=False), **RUN)
+    await mockdata.generate(sizes, sink=CsvSink(tmp_path / "headed"), **RUN)
+    for k in (1, 2, 3):
+        part = CsvSink(tmp_path / str(k), header=False)
+        await mockdata.generate(sizes, sink=part, part=(k, 3), **RUN)
+    whole, headed = kept(tmp_path / "whole"), kept(tmp_path / "headed")
+    parts = [kept(tmp_path / str(k)) for k in (1, 2, 3)]
+    assert whole == {name: b"".join(part[name] for part in parts) for name in whole}
+    assert whole == {name: text.partition(b"\n")[2] for name, text in headed.items()}
+
+
+async def test_no_header_and_no_records_is_an_empty_file(tmp_path):
+    await mockdata.generate({"id": 1}, part=(1, 2), sink=CsvSink(tmp_path, header=False))
+    assert kept(tmp_path) == {"id_data.csv": b"", "id_tokens.csv": b""}
+
+
+def disk(monkeypatch, free, blocks=10**9):
+    """Have every disk say that so many bytes are free; return the paths that are asked about."""
+    asked = []
+
+    def statvfs(path):
+        asked.append(path)
+        return SimpleNamespace(f_bavail=free, f_frsize=1, f_blocks=blocks)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    return asked
+
+
+async def test_files_that_do_not_fit_are_refused_before_anything_is_made(tmp_path, monkeypatch):
+    counts = {"id": 100, "ssn": 7}
+    await mockdata.generate(counts, sink=tmp_path / "out")
+    size = sum(len(content) for content in kept(tmp_path / "out").values())
+    began = []
+    asked = disk(monkeypatch, size - 1)
+    with pytest.raises(OSError, match=f"take {size:,} bytes, and {size - 1:,} are free") as caught:
+        await mockdata.generate(counts, sink=tmp_path / "a" / "b", on_progress=began.append)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a" / "b"))
+    assert asked == [str(tmp_path)]
+    assert began == []
+    assert not (tmp_path / "a").exists()
+    disk(monkeypatch, size)
+    await mockdata.generate(counts, sink=tmp_path / "b")
+
+
+async def test_files_that_do_not_fit_leave_earlier_ones(earlier):
+    folder, unchanged = earlier
+    with pytest.raises(OSError, match="no room: the files take 93,046,171,500,570 bytes, and "):
+        await mockdata.generate({"id": 2**40 // 8, "ssn": 2**40}, sink=folder)
+    assert unchanged()
+
+
+@pytest.mark.parametrize("answer", ["no blocks", "an error"])
+async def test_where_the_room_is_not_known_the_run_goes_ahead(tmp_path, monkeypatch, answer):
+    def refuse(path):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+
+    if answer == "an error":
+        monkeypatch.setattr(os, "statvfs", refuse)
+    else:
+        disk(monkeypatch, 0, blocks=0)
+    await mockdata.generate(10, sink=tmp_path / "out")
+    assert kept(tmp_path / "out").keys() == FILES
+
+
+def test_the_padding_of_names_is_the_censuss():
+    mean = 0.0
+    for names in ("first_names", "surnames"):
+        with (Path(__file__).parent / "census" / f"{names}_2020.csv").open() as file:
+            rows = [(row["name"], int(row["count"])) for row in csv.DictReader(file)]
+        mean += sum((len(name) + 1) * n for name, n in rows) / sum(n for _, n in rows)
+    assert pytest.approx(NAME_PREFIX - mean, abs=0.001) == NAME_PADDING
+
+
+@pytest.mark.parametrize("fsync", [True, False])
+async def test_files_and_folders_reach_the_disk_if_asked(tmp_path, monkeypatch, fsync):
+    steps, sync = [], os.fsync
+
+    def synced(file):
+        sync(file)
+        steps.append(os.path.basename(os.readlink(f"/proc/self/fd/{file}")))
+
+    def named(*arguments, **options):
+        steps.append("renaming")
+        return renaming(*arguments, **options)
+
+    renaming = mockdata.sinks.csv.put_in_place
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(mockdata.sinks.csv, "put_in_place", named)
+    await mockdata.generate(10, sink=CsvSink(tmp_path / "out", fsync=fsync))
+    if not fsync:
+        assert set(steps) == {"renaming"}
+        return
+    first, last = steps.index("renaming"), len(steps) - steps[::-1].index("renaming")
+    assert {step[1:].rpartition(".csv")[0] + ".csv" for step in steps[:8]} == FILES
+    assert steps[8:first] == [tmp_path.name, ".mockdata-lock", "out"]
+    assert steps[last:] == ["out", ".mockdata-lock"]
+    assert kept(tmp_path / "out").keys() == FILES
+
+
+@pytest.mark.parametrize("left", [0, -1, -45])
+@pytest.mark.parametrize("name", sorted(FILES))
+async def test_a_file_that_is_cut_short_gets_no_name(earlier, name, left):
+    folder, unchanged = earlier
+
+    def cut(progress):
+        if progress.vault == name.split("_")[0] and progress.records == 50:
+            (file,) = folder.glob(f".{name}.*")
+            os.truncate(file, left if left >= 0 else file.stat().st_size + left)
+
+    with pytest.raises(OSError, match="cut short") as caught:
+        await mockdata.generate(50, sink=folder, on_progress=cut)
+    assert caught.value.filename == str(folder / name)
+    assert unchanged()
+
+
+async def test_a_file_that_is_replaced_gets_no_name(earlier):
+    folder, unchanged = earlier
+
+    def replace(progress):
+        if progress.records == 50:
+            (file,) = folder.glob(f".{progress.vault}_data.csv.*")
+            content = file.read_bytes()
+            file.unlink()
+            file.write_bytes(content)
+
+    with pytest.raises(OSError, match="replaced while") as caught:
+        await mockdata.generate({"id": 50}, sink=folder, on_progress=replace)
+    assert caught.value.filename == str(folder / "id_data.csv")
+    for left in folder.glob(".*"):
+        left.unlink()  # which is somebody else's
+    assert unchanged()
+
+
+@pytest.mark.parametrize("ending", ["", "/"])
+async def test_a_current_folder_that_changes_meanwhile(either, tmp_path, monkeypatch, ending):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    await mockdata.generate(
+        50_000, sink=f"out{ending}", on_progress=lambda _: os.chdir(tmp_path / "elsewhere")
+    )
+    assert kept(tmp_path / "out").keys() == FILES
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", [".", "out", "out/", "../here/out", "absolute"])
+async def test_an_error_shows_a_file_as_the_user_knows_it(tmp_path, monkeypatch, folder):
+    (tmp_path / "here" / "out").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    if folder == "absolute":
+        folder = str(tmp_path / "here" / "out")
+
+    def remove(progress):
+        os.chdir(tmp_path)
+        for file in (tmp_path / "here").glob("**/.id_tokens*") if progress.records else ():
+            file.unlink()
+
+    with pytest.raises(FileNotFoundError) as caught:
+        await mockdata.generate({"id": 5}, sink=folder, on_progress=remove)
+    assert caught.value.filename == os.path.join(folder, "id_tokens.csv")
+    assert str(caught.value).endswith(f"{caught.value.filename!r}")
+
+
+async def test_a_current_folder_that_is_gone(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FileNotFoundError, match="the current folder is gone: 'out'"):
+        await mockdata.generate({"id": 5}, sink="out")
+    await mockdata.generate({"id": 5}, sink=tmp_path / "out")
+    assert len(kept(tmp_path / "out")) == 2

@@ -11,6 +11,9 @@ import mockdata
 
 from .conftest import FILES, RUN, isolated, kept, may_mount, shell
 
+ENDING = r"(; .+)?\n"
+"""What may follow an error in its line, such as how to repeat the run."""
+
 
 async def test_short_writes_are_continued(monkeypatch, tmp_path):
     await mockdata.generate(10_001, sink=tmp_path / "whole", **RUN)
@@ -21,42 +24,75 @@ async def test_short_writes_are_continued(monkeypatch, tmp_path):
     assert kept(tmp_path / "short") == kept(tmp_path / "whole")
 
 
-FULL = "mkdir full; mount -t tmpfs -o size=1m none full && "
-LIMITED = "mkdir full; "
+FILLED = """
+import os, sys
+from mockdata.command import cli
+from mockdata.sinks import csv
+
+look = csv._check_room
+
+def look_and_fill(folder, size):
+    look(folder, size)
+    with open("full/filler", "wb") as filler:
+        disk = os.statvfs("full")
+        os.posix_fallocate(filler.fileno(), 0, disk.f_bavail * disk.f_frsize - 2**20)
+
+csv._check_room = look_and_fill
+sys.exit(cli.main(sys.argv[1:]))
+"""
+"""The command, on a disk that others fill up to the last MiB once it has begun."""
 
 
 @pytest.mark.parametrize("count", ["12k", "60k"])
 @pytest.mark.parametrize("fault", ["a full disk", "a limit on the size of files"])
 def test_no_room_for_the_files(tmp_path, fault, count):
+    (tmp_path / "filled.py").write_text(FILLED)
     mounting = fault == "a full disk" and may_mount()
     done = (isolated if mounting else shell)(
-        (FULL if mounting else LIMITED)
+        "mkdir full; "
+        + ("mount -t tmpfs -o size=64m none full; " if mounting else "ulimit -f 300; ")
         + "echo earlier > full/id_data.csv; "
-        + ("" if mounting else "ulimit -f 300; ")
-        + f"$mockdata {count} -q -o full; echo exit $?; ls -A full; cat full/id_data.csv",
+        + (f"{sys.executable} filled.py" if mounting else "$mockdata")
+        + f" {count} -q -o full; echo exit $?; rm -f full/filler; ls -A full; cat full/id_data.csv",
         tmp_path,
     )
     reason = "No space left on device" if mounting else "File too large"
-    assert re.fullmatch(rf"mockdata: full/\w+_(data|tokens)\.csv: {reason}\n", done.stderr)
+    assert re.fullmatch(rf"mockdata: full/\w+_(data|tokens)\.csv: {reason}{ENDING}", done.stderr)
     assert done.stdout == "exit 1\nid_data.csv\nearlier\n"
+
+
+@pytest.mark.skipif(not may_mount(), reason="a small disk cannot be mounted")
+@pytest.mark.parametrize("folder", ["full", "full/new"])
+def test_files_that_do_not_fit_are_refused_at_the_start(tmp_path, folder):
+    done = isolated(
+        "mkdir full; mount -t tmpfs -o size=1m none full; "
+        f"$mockdata id=9k ssn=9k -q -o {folder}; echo exit $?; ls -A full",
+        tmp_path,
+    )
+    size = 9_000 * (34 + 35 + 40 + 36) + len("id\nid_token\nssn\nssn_token\n")
+    problem = f"no room: the files take {size:,} bytes, and 1,048,576 are free"
+    assert re.fullmatch(rf"mockdata: {folder}: {problem}{ENDING}", done.stderr)
+    assert done.stdout == "exit 1\n"
 
 
 @pytest.mark.parametrize("blocks", [0, 1])
 def test_no_room_for_the_first_lines(tmp_path, blocks):
     done = shell(f"ulimit -f {blocks}; $mockdata 5k -q; echo exit $?; ls -A", tmp_path)
-    assert re.fullmatch(r"mockdata: data/\w+_(data|tokens)\.csv: File too large\n", done.stderr)
+    assert re.fullmatch(
+        rf"mockdata: data/\w+_(data|tokens)\.csv: File too large{ENDING}", done.stderr
+    )
     assert done.stdout == "exit 1\n"
 
 
 def test_no_room_where_standard_output_goes(tmp_path):
     done = shell("$mockdata 5k -q -s stdout > /dev/full; echo exit $?", tmp_path)
-    assert done.stderr == "mockdata: standard output: No space left on device\n"
+    assert re.fullmatch(f"mockdata: standard output: No space left on device{ENDING}", done.stderr)
     assert done.stdout == "exit 1\n"
 
 
 def test_no_room_for_slabs(tmp_path):
     done = shell("ulimit -f 300; $mockdata 100k -q -s stdout; echo exit $?", tmp_path)
-    assert done.stderr == "mockdata: shared memory: File too large\n"
+    assert re.fullmatch(f"mockdata: shared memory: File too large{ENDING}", done.stderr)
     assert done.stdout.endswith("exit 1\n")
 
 
@@ -82,7 +118,7 @@ def test_no_room_in_shared_memory_for_the_workers(tmp_path):
     else:
         done = shell(f"{sys.executable} simulated.py {end}", tmp_path)
         assert done.stdout == "exit 1\nsimulated.py\n"
-    assert done.stderr == "mockdata: worker processes: No space left on device\n"
+    assert re.fullmatch(f"mockdata: worker processes: No space left on device{ENDING}", done.stderr)
 
 
 def test_a_folder_on_a_disk_that_is_read_only(tmp_path):
@@ -96,9 +132,9 @@ def test_a_folder_on_a_disk_that_is_read_only(tmp_path):
         tmp_path,
     )
     assert done.stdout == "exit 1\nexit 1\n"
-    first, second = done.stderr.splitlines()
-    assert re.fullmatch(rf"mockdata: fixed/\w+_(data|tokens)\.csv: {reason}", first)
-    assert second == f"mockdata: fixed/new: {reason}"
+    first, second = done.stderr.splitlines(keepends=True)
+    assert re.fullmatch(rf"mockdata: fixed/\w+_(data|tokens)\.csv: {reason}{ENDING}", first)
+    assert re.fullmatch(f"mockdata: fixed/new: {reason}{ENDING}", second)
 
 
 @pytest.mark.parametrize("sink", ["files", "slabs"])
@@ -155,7 +191,7 @@ def test_too_few_files(tmp_path, sink):
         )
         outcomes.add(done.returncode)
         if done.returncode:
-            assert re.fullmatch(r"mockdata: .+: Too many open files\n", done.stderr), limit
+            assert re.fullmatch(f"mockdata: .+: Too many open files{ENDING}", done.stderr), limit
             assert not (tmp_path / "data").exists()
         else:
             assert done.stderr == ""
@@ -164,7 +200,7 @@ def test_too_few_files(tmp_path, sink):
 
 AS_ANOTHER_USER = """
 import os, resource, sys
-import mockdata, mockdata.command.display, mockdata.sinks.stdout, uvloop
+import mockdata, mockdata.command.display, mockdata.sinks.stdout, shlex, uvloop
 from mockdata.command import cli
 
 mockdata.generate_sync({"id": 300_000}, sink=lambda batch: None, workers=1)
@@ -184,7 +220,7 @@ def as_another_user(tmp_path):
     """Return a function that runs the command as a user who may not do everything."""
     (tmp_path / "run.py").write_text(AS_ANOTHER_USER)
     (tmp_path / "open").mkdir()
-    for folder in (tmp_path / "open", *tmp_path.parents[:-1]):
+    for folder in (tmp_path / "open", tmp_path, *tmp_path.parents[:-1]):
         if folder.owner() == (tmp_path / "open").owner() and folder != tmp_path.parents[-2]:
             folder.chmod(folder.stat().st_mode | 0o011)
     (tmp_path / "open").chmod(0o777)
@@ -199,7 +235,9 @@ def test_too_few_processes(tmp_path, as_another_user, sink):
         done = as_another_user(limit, f"60k -q -w 2 -o out -s {sink} > /dev/null")
         outcomes.add(done.returncode)
         if done.returncode:
-            assert done.stderr == "mockdata: thread: Resource temporarily unavailable\n"
+            assert re.fullmatch(
+                f"mockdata: thread: Resource temporarily unavailable{ENDING}", done.stderr
+            )
             assert not (tmp_path / "open" / "out").exists()
         else:
             assert done.stderr == ""
@@ -211,7 +249,7 @@ def test_a_folder_of_somebody_elses(tmp_path, as_another_user):
     (tmp_path / "open" / "closed").chmod(0o555)
     done = as_another_user(4000, "5 -q -o closed")
     assert done.returncode == 1
-    assert re.fullmatch(r"mockdata: closed/\w+\.csv: Permission denied\n", done.stderr)
+    assert re.fullmatch(rf"mockdata: closed/\w+\.csv: Permission denied{ENDING}", done.stderr)
     assert list((tmp_path / "open" / "closed").iterdir()) == []
 
 

@@ -68,18 +68,26 @@ async def test_workers_that_die_of_every_range_once(monkeypatch, tmp_path, sound
 
 
 def render_or_die(key, start, stop, *where):
-    """Die of one range, again and again; another one takes so long that it is always under way."""
+    """Die of one range, again and again, but not before another one is under way beside it."""
+    beside = os.environ["BESIDE"]
     if (key.vault, start) == ("ssn", 0):
+        while not os.path.exists(beside):
+            signal.pause()  # until the timer by which a worker watches its parent
         die()
-    while (key.vault, start) == ("name", 0):
-        signal.pause()
+    if (key.vault, start) == ("name", 0) and not os.path.exists(beside):
+        os.close(os.open(beside, os.O_CREAT))
+        while True:
+            signal.pause()
     return render(key, start, stop, *where)
 
 
 @pytest.mark.parametrize("sink", ["files", "slabs"])
 @pytest.mark.parametrize("workers", [2, 4])
-async def test_the_range_that_workers_die_of_is_named(monkeypatch, earlier, sink, workers):
+async def test_the_range_that_workers_die_of_is_named(
+    monkeypatch, earlier, sink, workers, tmp_path
+):
     folder, unchanged = earlier
+    monkeypatch.setenv("BESIDE", str(tmp_path / "beside"))
     monkeypatch.setattr("mockdata.pipeline.producers.render", render_or_die)
     with pytest.raises(mockdata.WorkerError) as caught:
         await mockdata.generate(
@@ -134,7 +142,7 @@ async def test_files_that_another_thread_closes_while_a_pool_is_made(pooled, mon
         raise AssertionError("the workers have lost their pipes")
 
     monkeypatch.setattr(processes, "_open_files", then_close)
-    monkeypatch.setattr(processes.WorkerPool, "replace", fail)
+    monkeypatch.setattr(pool.WorkerPool, "again", fail)
     sink = ListSink()
     with anyio.fail_after(60):
         await mockdata.generate(COUNTS, sink=sink, workers=2, **RUN)

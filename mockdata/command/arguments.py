@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from mockdata import __version__
 from mockdata.command.plugins import find_sink, list_sinks
+from mockdata.command.words import read_counts, read_number, read_part, read_rate, read_start
 from mockdata.errors import PlanError, one_line
-from mockdata.pipeline.plan import MAX_COUNT, Plan, checked_workers
-from mockdata.sinks import AnySink
-from mockdata.vaults import VAULTS
+from mockdata.pipeline.plan import checked_rate, checked_workers, nearest, plan_run, shown
+from mockdata.sinks import AnySink, Run
 
-__all__ = ["Options", "help_text", "load_sink", "parse"]
+__all__ = ["FOLDER", "FORMATS", "Options", "Said", "help_text", "load_sink", "parse"]
 
-RATE: Final = re.compile(r"([0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?)([kKmM]?)", re.ASCII)
-COUNT: Final = re.compile("([0-9]+(?:_[0-9]+)*)([kKmM]?)", re.ASCII)
-NUMBER: Final = re.compile("-?[0-9]+(?:_[0-9]+)*", re.ASCII)
-FACTORS: Final = {"": 1, "k": 1_000, "m": 1_000_000}
 FORMATS: Final = ("csv", "jsonl")
 
 FOLDER: Final = "data"
@@ -28,67 +23,117 @@ FOLDER: Final = "data"
 OWN_ARGUMENTS: Final = {"csv": "output", "stdout": "format"}
 """Our sinks, and the option that says the same as ``NAME:ARGUMENT``."""
 
+CSV_OPTIONS: Final = {"no_header": True, "no_clobber": False, "fsync": False}
+"""Options of the CSV files, and whether rows on standard output have them too."""
+
 EXAMPLES: Final = """\
 examples:
-  mockdata 1000                       1,000 records of every vault, under data/
+  mockdata 1000                       1,000 records of every vault, in the folder data
   mockdata name=5000 ssn=10M -o out   some vaults; the files of the others are left alone
   mockdata 1000 -s stdout -f jsonl    rows of vault, value and token
   mockdata 1000 -s loader:insert      each batch to the function insert of loader.py
 
-A count may be written 1000, 10_000, 250k or 10M. The vaults are name, id, dob and ssn.
+You can write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. The vaults are name, id, dob and ssn.
 """
+
+
+class Said(argparse.Namespace):
+    """What the words have said so far: it is filled even if one of them turns out to be wrong."""
+
+    json = False
+    sink = "csv"
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command is asked to do; the arguments of ``generate`` are checked."""
+    """What the command is asked to do, checked."""
 
+    run: Run
+    """What is to be made; if no seed or timestamp is given, they are chosen here."""
     counts: int | dict[str, int]
+    start: int | dict[str, int]
+    part: tuple[int, int]
     sink: str
     output: str
     format: str
+    header: bool
+    clobber: bool
+    fsync: bool
     workers: int | None
-    seed: int | None
-    timestamp: int | None
-    part: tuple[int, int]
-    rate: float | None
+    rate: str | None
+    """As it was written; ``read_rate`` makes it a number."""
     quiet: bool
     progress: bool
     json: bool
 
 
-def parse(arguments: Sequence[str]) -> Options:
-    """Return the options that the arguments say.
+def parse(arguments: Sequence[str], said: Said | None = None) -> Options:
+    """Return the options that the arguments say; ``said`` is filled on the way.
 
     Raises PlanError for wrong use, and SystemExit once ``--help`` or ``--version`` is answered.
     """
-    given = _parser().parse_intermixed_args(list(arguments))
-    counts = _counts(given.counts)
-    part = tuple(_number(number) for number in given.part.split("/"))
-    rate = _rate(given.rate)
-    _move_argument(given)
-    Plan.of(counts, given.seed, given.timestamp, part, rate=rate)  # type: ignore[arg-type]
+    given = _parser().parse_intermixed_args(list(arguments), said or Said())
+    counts, start = read_counts(given.counts), read_start(given.start or ["0"])
+    part = read_part(given.part)
+    run = plan_run(counts, seed=given.seed, timestamp=given.timestamp, start=start, part=part)
     checked_workers(given.workers)
-    if given.output == "":
-        raise PlanError("output", "'' is not the path of a folder")
-    if given.format is not None and given.format not in FORMATS:
-        raise PlanError("format", f"{given.format!r} is not one of " + ", ".join(FORMATS))
-    if given.format == "jsonl" and given.sink != "stdout":
-        raise PlanError("format", "jsonl is for -s stdout")
+    checked_rate(read_rate(given.rate))  # type: ignore[arg-type]
+    _move_argument(given)
+    _check_sink_options(given)
     return Options(
+        run=run,
         counts=counts,
+        start=start,
+        part=part,
         sink=given.sink,
         output=given.output or FOLDER,
         format=given.format or FORMATS[0],
+        header=not given.no_header,
+        clobber=not given.no_clobber,
+        fsync=given.fsync,
         workers=given.workers,
-        seed=given.seed,
-        timestamp=given.timestamp,
-        part=part,  # type: ignore[arg-type]
-        rate=rate,  # type: ignore[arg-type]
+        rate=given.rate,
         quiet=given.quiet,
         progress=not (given.quiet or given.no_progress),
         json=given.json,
     )
+
+
+def _move_argument(given: argparse.Namespace) -> None:
+    """Have an argument of one of our own sinks where its option is."""
+    name, colon, argument = given.sink.partition(":")
+    option = OWN_ARGUMENTS.get(name)
+    if colon and option is not None:
+        if getattr(given, option) is not None:
+            raise PlanError("sink", f"{shown(given.sink)} and --{option} do not go together")
+        given.sink = name
+        setattr(given, option, argument)
+
+
+def _check_sink_options(given: argparse.Namespace) -> None:
+    """Refuse options of another sink than the one that is asked for."""
+    if given.output == "":
+        raise PlanError("output", "'' is not the path of a folder")
+    if given.format is not None and given.format not in FORMATS:
+        problem = f"{shown(given.format)} is not one of {', '.join(FORMATS)}"
+        raise PlanError("format", problem + nearest(given.format, FORMATS))
+    if given.format == "jsonl" and given.sink != "stdout":
+        raise PlanError("format", "jsonl is for -s stdout")
+    for option, on_stdout in CSV_OPTIONS.items():
+        fits = given.sink == "csv" or (on_stdout and given.sink == "stdout")
+        if getattr(given, option) and (not fits or given.format == "jsonl"):
+            only = "CSV, in files or on stdout" if on_stdout else "files: -s csv"
+            raise PlanError(option.replace("_", "-"), f"is for {only}")
+
+
+def load_sink(options: Options) -> AnySink:
+    """Return the sink that the options name. Raises PlanError if it cannot be had."""
+    if options.sink == "csv":
+        settings = {"clobber": options.clobber, "fsync": options.fsync, "header": options.header}
+        return find_sink(f"csv:{options.output}", **settings)
+    if options.sink == "stdout":
+        return find_sink(f"stdout:{options.format}", header=options.header)
+    return find_sink(options.sink)
 
 
 def help_text() -> str:
@@ -120,112 +165,57 @@ def _parser() -> _Parser:
         add_help=False,
     )
     parser.add_argument("counts", nargs="*", help=argparse.SUPPRESS)
-    for names, settings in _OPTIONS:
-        parser.add_argument(*names.split(), **settings)
+    for title, options in _OPTIONS.items():
+        group = parser.add_argument_group(title)
+        for names, settings in options.items():
+            group.add_argument(*names.split(), **settings)
     return parser
-
-
-def _number(text: str) -> int | str:
-    """Return the number that a text writes; a text that writes none is for Plan to refuse."""
-    return int(text) if NUMBER.fullmatch(text) and len(text) < 40 else text
 
 
 def _printed(text: Callable[[], str], about: str) -> dict[str, Any]:
     return {"action": _Print, "nargs": 0, "const": text, "help": about}
 
 
-_OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
-    ("-h --help", _printed(help_text, "show this help message and exit")),
-    (
-        "-o --output",
-        {"metavar": "DIR", "help": f"folder of the CSV files (default: {FOLDER})"},
-    ),
-    (
-        "-s --sink",
-        {
+def _number(about: str) -> dict[str, Any]:
+    return {"metavar": "N", "type": read_number, "help": about}
+
+
+def _flag(about: str) -> dict[str, Any]:
+    return {"action": "store_true", "help": about}
+
+
+_OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "which records": {
+        "--seed": _number("the same seed and timestamp make the same records"),
+        "--timestamp": _number("Unix time in seconds (default: now)"),
+        "--start": {
+            "metavar": "N",
+            "action": "append",
+            "help": "index of the first record (default: 0), or VAULT=N,...",
+        },
+        "--part": {"metavar": "K/N", "default": "1/1", "help": "make part K of N of the records"},
+    },
+    "where they go": {
+        "-s --sink": {
             "default": "csv",
             "help": "csv (default), stdout, MODULE:CALLABLE or an installed sink's NAME[:ARGUMENT]",
         },
-    ),
-    ("--list-sinks", _printed(list_sinks, "list the sinks by name and exit")),
-    ("-f --format", {"help": "of rows on stdout: csv (default) or jsonl"}),
-    (
-        "-w --workers",
-        {"metavar": "N", "type": _number, "help": "processes (default: the CPUs, at most 8)"},
-    ),
-    (
-        "--seed",
-        {"metavar": "N", "type": _number, "help": "the same seed and timestamp, the same records"},
-    ),
-    (
-        "--timestamp",
-        {"metavar": "N", "type": _number, "help": "Unix time in seconds (default: now)"},
-    ),
-    ("--part", {"metavar": "K/N", "default": "1/1", "help": "make part K of N of the records"}),
-    (
-        "--rate",
-        {"metavar": "N", "help": "records a second, at most, all vaults together"},
-    ),
-    ("-q --quiet", {"action": "store_true", "help": "show nothing but errors"}),
-    ("--no-progress", {"action": "store_true", "help": "show no live progress"}),
-    (
-        "--json",
-        {"action": "store_true", "help": "the report as JSON on stdout (stderr with -s stdout)"},
-    ),
-    (
-        "-V --version",
-        _printed(lambda: f"mockdata {__version__}\n", "show program's version number and exit"),
-    ),
-)
-
-
-def _move_argument(given: argparse.Namespace) -> None:
-    """Have an argument of one of our own sinks where its option is."""
-    name, colon, argument = given.sink.partition(":")
-    option = OWN_ARGUMENTS.get(name)
-    if colon and option is not None:
-        if getattr(given, option) is not None:
-            raise PlanError("sink", f"{given.sink!r} and --{option} do not go together")
-        given.sink = name
-        setattr(given, option, argument)
-
-
-def _counts(words: Sequence[str]) -> int | dict[str, int]:
-    if not words:
-        raise PlanError("count", "none is given; say COUNT, or VAULT=COUNT for some vaults")
-    named = [word.partition("=") for word in words if "=" in word]
-    if not named:
-        if len(words) > 1:
-            raise PlanError("count", f"{words[1]!r} is one too many; say COUNT or VAULT=COUNT ...")
-        return _count(words[0], words[0])
-    counts: dict[str, int] = {}
-    for word in words:
-        vault, equals, count = word.partition("=")
-        if not equals:
-            raise PlanError("count", f"{word!r} and {''.join(named[0])!r} do not go together")
-        if vault.lower() not in VAULTS:
-            raise PlanError("vault", f"{vault!r} is not one of " + ", ".join(VAULTS))
-        if vault.lower() in counts:
-            raise PlanError("vault", f"{vault!r} is given twice")
-        counts[vault.lower()] = _count(count, word)
-    return counts
-
-
-def _count(text: str, word: str) -> int:
-    match = COUNT.fullmatch(text)
-    count = int(match[1][:40]) * FACTORS[match[2].lower()] if match else 0
-    if not 1 <= count <= MAX_COUNT:
-        raise PlanError("count", f"{word!r} is not a whole number from 1 to {MAX_COUNT}")
-    return count
-
-
-def _rate(text: str | None) -> float | str | None:
-    """Return the rate that a text writes; a text that writes none is for Plan to refuse."""
-    match = RATE.fullmatch(text or "")
-    return float(match[1]) * FACTORS[match[2].lower()] if match else text
-
-
-def load_sink(options: Options) -> AnySink:
-    """Return the sink that the options name. Raises PlanError if it cannot be had."""
-    option = OWN_ARGUMENTS.get(options.sink)
-    return find_sink(f"{options.sink}:{getattr(options, option)}" if option else options.sink)
+        "--list-sinks": _printed(list_sinks, "list the sinks by name and exit"),
+        "-o --output": {"metavar": "DIR", "help": f"folder of the files (default: {FOLDER})"},
+        "-f --format": {"help": "of rows on stdout: csv (default) or jsonl"},
+        "--no-header": _flag("CSV without header lines, so that cat can join parts"),
+        "--no-clobber": _flag("refuse to replace files that are there"),
+        "--fsync": _flag("have the files on the disk before the command ends"),
+    },
+    "how fast": {
+        "-w --workers": _number("processes (default: the CPUs, at most 8)"),
+        "--rate": {"metavar": "N", "help": "records a second, at most, all vaults together"},
+    },
+    "what you see": {
+        "-q --quiet": _flag("nothing but errors"),
+        "--no-progress": _flag("no live progress"),
+        "--json": _flag("the report as JSON on stdout (stderr with -s stdout)"),
+        "-V --version": _printed(lambda: f"mockdata {__version__}\n", "print the version and exit"),
+        "-h --help": _printed(help_text, "print this help and exit"),
+    },
+}

@@ -5,81 +5,69 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
-from functools import partial
-from typing import TYPE_CHECKING, Final, NoReturn
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Final
 
-from mockdata.command.arguments import Options, help_text, load_sink, parse
+from mockdata.command.arguments import Options, Said, help_text, load_sink, parse
+from mockdata.command.ending import DONE, FAILED, STDOUT, WRONG_USE, Ending
+from mockdata.command.output import say, silence
+from mockdata.command.signals import Signals, leave, listening
+from mockdata.command.watch import Watch
+from mockdata.command.words import read_rate
 from mockdata.errors import DeliveryError, MockDataError, PlanError, one_line
 from mockdata.workers.limits import check_files, naming
 
 if TYPE_CHECKING:
     from traceback import FrameSummary
 
-    from mockdata.pipeline.report import Report
-    from mockdata.sinks import AnySink
+    from mockdata.pipeline.report import Progress, Report
 
-__all__ = ["main"]
+__all__ = ["DONE", "FAILED", "WRONG_USE", "main"]
 
-DONE: Final = 0
-FAILED: Final = 1
-WRONG_USE: Final = 2
-BY_SIGNAL: Final = 128
-"""A shell adds the signal's number to this for the exit code of a process that a signal ended."""
-
-SIGPIPE: Final = 13
-STDOUT: Final = "standard output"
 OUR_SINKS: Final = ("csv", "stdout")
 PACKAGE: Final = os.path.dirname(os.path.dirname(__file__))
 LOOP_FILES: Final = 16
 """Files that an event loop may open; one that finds fewer ends the process without a word."""
 
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
-
-GRACE: Final = 0.5
-"""Seconds after the first signal from which another one ends a process that has not heard it."""
-
-LAST_GRACE: Final = 10.0
-"""Seconds from which it ends one that has, and is still busy with cleaning up."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; ``arguments`` are the process's own if None."""
     _occupy_standard_files()
-    with _listening() as signals:
+    with listening() as signals:
         if arguments is not None:
-            return _main(arguments, signals)
+            return _main(arguments, signals)[0]
         gc.disable()  # it has nothing to collect while modules are imported
-        return _main(sys.argv[1:], signals, leave=True)
+        code, sink = _main(sys.argv[1:], signals)
+        if code == DONE and sink in OUR_SINKS and _is_plain():
+            _leave_early()
+        return code
 
 
-def _main(arguments: Sequence[str], signals: _Signals, *, leave: bool = False) -> int:
-    sink: AnySink | None = None
+def _main(arguments: Sequence[str], signals: Signals) -> tuple[int, str]:
+    """Run the command; return its exit code and the sink that it wrote to."""
+    ending = Ending()
+    signals.last_words = ending.last_words
     try:
         with naming(STDOUT):
-            options = _answered(arguments)
+            options = _answered(arguments, ending.said)
         if options is None:
-            return DONE
-        sink = load_sink(options)
-        code = _run(options, sink, signals)
-    except PlanError as error:
-        return _say(f"{error} (see --help)", WRONG_USE)
-    except (Exception, asyncio.CancelledError) as error:
-        return _failed(error, _account(sink), signals)
-    if leave and code == DONE and options.sink in OUR_SINKS:
-        _leave(DONE)  # all is written, and taking the interpreter down is a tenth of a short run
-    return code
+            return DONE, ""
+        ending.options = options
+        ending.watch = Watch(load_sink(options))
+        ending.report = _generate(options, ending.watch, signals)
+        with naming(STDOUT):
+            return ending.done(options, ending.report), options.sink
+    except BaseException as error:
+        return _ended_by(error, ending, signals), ""
 
 
-def _answered(arguments: Sequence[str]) -> Options | None:
+def _answered(arguments: Sequence[str], said: Said) -> Options | None:
     """Return the options, or None if all that was asked for is a text, which is printed."""
     try:
         if arguments:
-            return parse(arguments)
+            return parse(arguments, said)
         print(help_text(), end="")
     except SystemExit:  # --help and the like
         pass
@@ -88,89 +76,19 @@ def _answered(arguments: Sequence[str]) -> Options | None:
     return None
 
 
-def _failed(error: BaseException, account: str, signals: _Signals) -> int:
-    """Say why a run has failed, if there is a reason to, and return the exit code."""
-    if signals.first:
-        if account:
-            _say(f"stopped: {account}", FAILED)
-        _leave(BY_SIGNAL + signals.first)
+def _ended_by(error: BaseException, ending: Ending, signals: Signals) -> int:
+    """Say why there is no report, or that it could not be printed; return the exit code."""
+    if signals.first and ending.report is None:
+        leave(ending.stopped(signals.first))
+    notes = getattr(error, "__notes__", ())
+    if isinstance(error, PlanError) and not notes:  # else it is out of the user's code
+        return ending.wrong_use(str(error))
     nobody_reads = _nobody_reads()
     if isinstance(error, OSError) and error.filename == STDOUT:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what Python flushes at its end
+        silence(sys.stdout)
     if isinstance(error, BrokenPipeError) and nobody_reads:
-        return BY_SIGNAL + SIGPIPE
-    return _say("; ".join(filter(None, (_described(error), account))), FAILED)
-
-
-def _run(options: Options, sink: AnySink, signals: _Signals) -> int:
-    """Run the library, tell what has come of it, and return the exit code."""
-    report = _generate(options, sink, signals)
-    with naming(STDOUT):
-        _tell(options, report)
-    if report.delivery is not None and report.delivery.failed:
-        return _say(_account(sink), FAILED)
-    return DONE
-
-
-class _Signals:
-    """What SIGINT and SIGTERM do: end the run that is under way, or else the process, at once.
-
-    One that comes when a run is being ended has no effect, unless the run does not come to an end.
-    """
-
-    def __init__(self) -> None:
-        self.first = 0
-        """The number of the signal that ended the run, once there was one."""
-        self._came = 0.0
-        self._patience = GRACE
-        self._cancel: Callable[[], object] | None = None
-
-    def __call__(self, number: int, _: object) -> None:
-        if self._cancel is None:
-            _leave(BY_SIGNAL + number)  # there is nothing to undo
-        if not self.first:
-            self.first, self._came = number, time.monotonic()
-            self._cancel()
-        elif time.monotonic() - self._came >= self._patience:
-            _leave(BY_SIGNAL + self.first)
-
-    @contextmanager
-    def cancelling(self, grace: float, *, quiet: bool) -> Iterator[None]:
-        """Have a signal cancel this task, which undoes what it has done, until it is complete.
-
-        ``grace`` is the seconds that its sink takes for that, at most; the user is told of them.
-        """
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
-
-        def cancel() -> None:
-            self._patience = LAST_GRACE + grace
-            if grace and not quiet:
-                _say(f"stopping: requests in flight have {grace:g} s", FAILED)
-            if task is not None:
-                task.cancel()
-
-        self._cancel = partial(loop.call_soon_threadsafe, cancel)
-        try:
-            yield
-        except BaseException:
-            self._cancel = None
-            raise
-        self._cancel = lambda: None  # it comes too late
-        self._patience = GRACE
-
-
-@contextmanager
-def _listening() -> Iterator[_Signals]:
-    """Listen to the signals that stop the command; only a process's main thread can."""
-    signals, earlier = _Signals(), {}
-    with suppress(ValueError):
-        for number in STOPPING:
-            earlier[number] = signal.signal(number, signals)
-    try:
-        yield signals
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
+        return ending.closed()
+    return ending.failed(_described(error))
 
 
 def _occupy_standard_files() -> None:
@@ -189,30 +107,34 @@ def _nobody_reads() -> bool:
     return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
-def _generate(options: Options, sink: AnySink, signals: _Signals) -> Report:
+def _generate(options: Options, watch: Watch, signals: Signals) -> Report:
     """Run the library on an event loop of the command's own; a signal cancels it."""
-    from mockdata.command.display import live_progress, on_terminal
     from mockdata.pipeline.run import generate
-    from mockdata.sinks import DeliverySink
 
     gc.enable()
-    rows_on_screen = options.sink == "stdout" and on_terminal(sys.stdout)
-    show = options.progress and on_terminal(sys.stderr) and not rows_on_screen
-
     made: list[Report] = []
 
+    def on_stop() -> float:
+        if watch.grace and not options.quiet:
+            say(f"mockdata: stopping: requests in flight have {watch.grace:g} s", sys.stderr)
+        return watch.grace
+
     async def run() -> None:
-        status = sink.delivery if isinstance(sink, DeliverySink) else None
-        progress = live_progress(status) if show else nullcontext()
-        grace = float(getattr(sink, "grace", 0.0)) if status else 0.0
-        with signals.cancelling(grace, quiet=options.quiet), progress as on_progress:
+        with signals.cancelling(on_stop), _progress(options, watch) as show:
+
+            def on_progress(progress: Progress) -> None:
+                watch.taken[progress.vault] = progress
+                if show is not None:
+                    show(progress)
+
             report = await generate(
                 options.counts,
-                sink=sink,
-                seed=options.seed,
-                timestamp=options.timestamp,
+                sink=watch,
+                seed=options.run.seed,
+                timestamp=options.run.timestamp,
+                start=options.start,
                 part=options.part,
-                rate=options.rate,
+                rate=read_rate(options.rate),  # type: ignore[arg-type]  # it is checked
                 workers=options.workers,
                 on_progress=on_progress,
             )
@@ -229,6 +151,18 @@ def _generate(options: Options, sink: AnySink, signals: _Signals) -> Report:
     return made[0]
 
 
+def _progress(
+    options: Options, watch: Watch
+) -> AbstractContextManager[Callable[[Progress], None] | None]:
+    """Return what shows progress, if it is wanted and does not get in between rows."""
+    from mockdata.command.display import has_bars, live_progress, on_terminal
+
+    rows_on_screen = options.sink == "stdout" and on_terminal(sys.stdout)
+    if not options.progress or sys.stderr is None or (rows_on_screen and on_terminal(sys.stderr)):
+        return nullcontext()
+    return live_progress(watch, options.run.records, bars=has_bars(sys.stderr))
+
+
 def _loop_factory(options: Options) -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's, where batches pass through the loop: to import it takes time as well."""
     if options.sink == "csv":
@@ -240,52 +174,29 @@ def _loop_factory(options: Options) -> Callable[[], asyncio.AbstractEventLoop] |
     return uvloop.new_event_loop
 
 
-def _leave(code: int) -> NoReturn:
-    """Exit without waiting for anything, as for a thread that writes to a pipe nobody reads."""
-    with suppress(OSError, AttributeError, RuntimeError):  # a signal may interrupt a flush
-        sys.stderr.flush()
-    os._exit(code)
+def _is_plain() -> bool:
+    """Return whether Python was started for this command alone, and nothing watches it.
+
+    Profilers, debuggers and tracers come before the command in the words that Python was started
+    with, or by way of the environment.
+    """
+    before = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv) + 1]
+    if before not in (["-m", "mockdata"], sys.argv[:1]):
+        return False
+    watchers: list[object] = [sys.gettrace(), sys.getprofile(), sys.flags.inspect]
+    if sys.version_info >= (3, 12):
+        watchers += map(sys.monitoring.get_tool, range(6))
+    return not any(watchers)
 
 
-def _tell(options: Options, report: Report) -> None:
-    if options.json:
-        import json
+def _leave_early() -> None:
+    """Exit: all is written, and taking the interpreter down is a tenth of a short run."""
+    import atexit
 
-        text = json.dumps(report.to_dict())
-        if options.sink == "stdout":
-            _say(text, DONE, who="")
-        elif sys.stdout is not None:
-            print(text, flush=True)
-    elif not options.quiet:
-        from mockdata.command.display import summary
-
-        folder = options.output if options.sink == "csv" else None
-        _say(summary(report, folder), DONE, who="")
-
-
-def _account(sink: AnySink | None) -> str:
-    """Say what has become of the records of a sink that delivers them; of others, nothing."""
-    from mockdata.sinks import DeliverySink
-
-    if not isinstance(sink, DeliverySink):
-        return ""
-    delivery = sink.delivery()
-    counts = {
-        "records sent": delivery.sent,
-        "failed": delivery.failed,
-        "not sent": delivery.not_sent,
-    }
-    account = ", ".join(f"{count:,} {what}" for what, count in counts.items())
-    logs = ", ".join(delivery.error_logs)
-    return f"{account}; see {logs}" if logs else account
-
-
-def _say(message: str, code: int, who: str = "mockdata: ") -> int:
-    """Print a message on standard error, if there is one, and return the exit code."""
-    if sys.stderr is not None:
-        with suppress(OSError):
-            print(f"{who}{message}", file=sys.stderr)
-    return code
+    atexit._run_exitfuncs()  # noqa: SLF001  # those of others; os._exit does not call them
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    leave(DONE)
 
 
 def _described(error: BaseException) -> str:
@@ -300,7 +211,8 @@ def _described(error: BaseException) -> str:
     import traceback
 
     where = _raised_at(traceback.extract_tb(error.__traceback__))
-    return one_line("; ".join([f"{type(error).__name__} in {where}: {text}", *notes]))
+    what = f"{type(error).__name__} in {where}" + (f": {text}" if text else "")
+    return one_line("; ".join([what, *notes]))
 
 
 def _raised_at(frames: Sequence[FrameSummary]) -> str:

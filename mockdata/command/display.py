@@ -1,74 +1,179 @@
-"""What a run shows on standard error: live progress on a terminal, and a summary at the end."""
+"""What a run shows on standard error while it is under way: bars on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TextIO
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
-from mockdata.pipeline.report import Delivery, Progress, Report
+from mockdata.command.summary import described_delivery, scaled
+from mockdata.command.watch import Watch
+from mockdata.pipeline.report import Progress
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bars
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
 
-__all__ = ["live_progress", "on_terminal", "summary"]
+__all__ = ["has_bars", "live_progress", "on_terminal"]
 
 REFRESH: Final = 0.1
-"""Seconds between two pictures, at least."""
+"""Seconds between two pictures of the bars, at least."""
+
+FIRST_LINE: Final = 10.0
+"""Seconds until the first line, where there is no terminal."""
+
+NEXT_LINE: Final = 30.0
+"""Seconds from one line to the next."""
+
+
+DUMB: Final = ("dumb", "unknown")
+"""Values of TERM for terminals that cannot move their cursor."""
+
+
+class Display(Protocol):
+    """Shows how far a run has come. What it does may raise OSError."""
+
+    first: float
+    """Seconds until the first tick."""
+    then: float
+    """Seconds from one tick to the next."""
+
+    def show(self, progress: Progress) -> None:
+        """Take notice of what has been taken."""
+
+    def tick(self) -> None:
+        """Show what changes with time."""
+
+    def stop(self) -> None:
+        """Leave the terminal as it was."""
 
 
 @contextmanager
 def live_progress(
-    delivery: Callable[[], Delivery] | None = None,
+    watch: Watch, records: int, *, bars: bool
 ) -> Iterator[Callable[[Progress], None]]:
-    """Show a bar a vault on standard error; yields what to call with each Progress.
+    """Show progress on standard error; yields what to call with each Progress.
 
-    ``delivery`` is that of a sink that has one, for a line below the bars, which is shown anew
-    though no records are taken.
+    ``records`` is the number that the run makes. If standard error takes no more, as when its
+    terminal is gone, nothing more is shown and the run goes on.
     """
-    from rich.progress import TaskID
+    display: Display = Bars(watch) if bars else Lines(watch, records)
+    loop, works = asyncio.get_running_loop(), True
+    timer: asyncio.TimerHandle
 
-    bars = _bars(delivery)
-    tasks: dict[str, TaskID] = {}
-    shown = 0.0
+    def safely(draw: Callable[..., None], *args: Progress) -> None:
+        nonlocal works
+        if works:
+            works = False
+            with suppress(OSError):
+                draw(*args)
+                works = True
 
-    def show(progress: Progress) -> None:
-        nonlocal shown
-        if progress.vault not in tasks:
-            tasks[progress.vault] = bars.add_task(
+    def tick() -> None:
+        nonlocal timer
+        timer = loop.call_later(display.then, tick)
+        safely(display.tick)
+
+    timer = loop.call_later(display.first, tick)
+    try:
+        yield partial(safely, display.show)
+    finally:
+        timer.cancel()
+        with suppress(OSError):
+            display.stop()
+
+
+class Lines:
+    """Prints a line now and then, for a log."""
+
+    def __init__(self, watch: Watch, records: int) -> None:
+        self.first, self.then = FIRST_LINE, NEXT_LINE
+        self._watch = watch
+        self._records = max(records, 1)
+        self._began = time.perf_counter()
+
+    def show(self, progress: Progress) -> None:
+        """Wait for the tick."""
+
+    def tick(self) -> None:
+        """Print how far the run has come."""
+        seconds = time.perf_counter() - self._began
+        taken = sum(progress.records for progress in self._watch.taken.values())
+        rate = taken / seconds
+        parts = [f"{taken:,} of {self._records:,} records", f"{taken * 100 // self._records}%"]
+        parts.append(f"{scaled(rate, '/s')}")
+        if taken:
+            left = timedelta(seconds=round((self._records - taken) / rate))
+            parts.append(f"{left} left")
+        if (delivery := self._watch.delivery()) is not None:
+            parts.append(described_delivery(delivery, seconds))
+        print("mockdata: " + ", ".join(parts), file=sys.stderr, flush=True)
+
+    def stop(self) -> None:
+        """There is nothing to undo."""
+
+
+class Bars:
+    """Shows a bar a vault, and below them a line of the delivery, if there is one."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.first = self.then = REFRESH
+        self._watch = watch
+        self._bars = _bars(watch)
+        self._tasks: dict[str, TaskID] = {}
+        self._shown = 0.0
+        with suppress(OSError):
+            self._bars.start()
+
+    def show(self, progress: Progress) -> None:
+        """Move a vault's bar."""
+        if progress.vault not in self._tasks:
+            self._tasks[progress.vault] = self._bars.add_task(
                 progress.vault, total=progress.total, records=0, rate="", size=""
             )
         rate = progress.records / progress.seconds if progress.records else 0.0
-        bars.update(
-            tasks[progress.vault],
+        self._bars.update(
+            self._tasks[progress.vault],
             completed=progress.records,
             records=progress.records,
-            rate=_scaled(rate, "/s"),
-            size=_scaled(progress.bytes, "B"),
+            rate=scaled(rate, "/s"),
+            size=scaled(progress.bytes, "B"),
         )
-        if progress.seconds - shown >= REFRESH or progress.records == progress.total:
-            shown = progress.seconds
-            bars.refresh()
+        if progress.seconds - self._shown >= REFRESH or progress.records == progress.total:
+            self._shown = progress.seconds
+            self._bars.refresh()
 
-    with bars:
-        yield show
+    def tick(self) -> None:
+        """Show the delivery's line anew, though no records are taken."""
+        if self._watch.delivery() is not None:
+            self._bars.refresh()
+
+    def stop(self) -> None:
+        """Show the bars a last time, and the cursor again."""
+        self._bars.stop()
 
 
-def _bars(delivery: Callable[[], Delivery] | None) -> Bars:
+def _bars(watch: Watch) -> RichProgress:
     """Return the bars, without one as yet, and the line of a delivery below them."""
     from rich.console import Console, RenderableType
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import Progress as RichProgress
     from rich.text import Text
 
     began = time.perf_counter()
 
-    class BarsAndLine(Bars):
+    class BarsAndLine(RichProgress):
         def get_renderables(self) -> Iterator[RenderableType]:
             yield from super().get_renderables()
-            if delivery is not None:
-                yield Text(_told(delivery(), time.perf_counter() - began), overflow="ellipsis")
+            if (delivery := watch.delivery()) is not None:
+                told = described_delivery(delivery, time.perf_counter() - began)
+                yield Text(told, overflow="ellipsis")
 
     return BarsAndLine(
         TextColumn("{task.description:<4}"),
@@ -80,62 +185,15 @@ def _bars(delivery: Callable[[], Delivery] | None) -> Bars:
         TimeRemainingColumn(compact=True, elapsed_when_finished=True),
         console=Console(stderr=True),
         expand=True,
-        auto_refresh=delivery is not None,
+        auto_refresh=False,
     )
-
-
-def summary(report: Report, folder: str | None) -> str:
-    """Return what is said at the end of a run; ``folder`` is that of the CSV files, if any."""
-    lines = []
-    for name, vault in report.vaults.items():
-        line = f"{name:<4} {vault.records:>15,} records"
-        sizes = f"{name}_data.csv", vault.data_bytes, f"{name}_tokens.csv", vault.token_bytes
-        if folder is None:
-            sizes = "values", vault.data_bytes, "tokens", vault.token_bytes
-        data, data_bytes, tokens, token_bytes = sizes
-        line += f"   {data} {_scaled(data_bytes, 'B'):>7}"
-        lines.append(f"{line}   {tokens} {_scaled(token_bytes, 'B'):>7}")
-    where = f" in {folder}" if folder is not None else ""
-    size, seconds = _scaled(report.bytes, "B"), f"{report.seconds:.2f} s"
-    lines.append(
-        f"{report.records:,} records, {size}{where}, in {seconds}: "
-        f"{report.records_per_second:,.0f} records/s, "
-        f"{_scaled(report.peak_memory, 'B')} of memory"
-    )
-    if report.delivery is not None:
-        lines.append(_told(report.delivery, report.seconds))
-    lines.append(f"the same again: --seed {report.seed} --timestamp {report.timestamp}")
-    return "\n".join(lines)
-
-
-def _told(delivery: Delivery, seconds: float) -> str:
-    """Say how the delivery goes, or went."""
-    lines = [
-        f"sent {delivery.sent:,} ({_scaled(delivery.sent / max(seconds, 1e-3), '/s')})",
-        f"failed {delivery.failed:,}",
-        f"in flight {delivery.in_flight}",
-        f"median {_milliseconds(delivery.latency_median)}",
-        f"p95 {_milliseconds(delivery.latency_p95)}",
-        f"retries {delivery.retries:,}",
-        f"429s {delivery.throttled:,}",
-    ]
-    return ", ".join(lines)
-
-
-def _milliseconds(seconds: float) -> str:
-    milliseconds = seconds * 1000
-    return f"{milliseconds:.{2 if milliseconds < 9.95 else 0}f} ms"
-
-
-def _scaled(number: float, unit: str) -> str:
-    """Write a number with three digits or so, and its unit with the prefix of its thousands."""
-    for prefix in ("", "k", "M", "G"):
-        if number < 999.5:
-            return f"{number:.3g} {prefix}{unit}"
-        number /= 1000
-    return f"{number:.3g} T{unit}"
 
 
 def on_terminal(stream: TextIO | None) -> bool:
-    """Return whether a standard stream is shown to somebody."""
+    """Return whether a standard stream is a terminal."""
     return stream is not None and stream.isatty()
+
+
+def has_bars(stream: TextIO | None) -> bool:
+    """Return whether a standard stream is a terminal that can show bars."""
+    return on_terminal(stream) and os.environ.get("TERM", "").lower() not in DUMB

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from mockdata.errors import PlanError, one_line
+from mockdata.pipeline.plan import nearest
 from mockdata.sinks import AnySink, as_sink
 
 __all__ = ["GROUP", "OURS", "find_sink", "list_sinks"]
@@ -37,19 +38,20 @@ class Plugin(NamedTuple):
     load: Callable[[], Any]
 
 
-def find_sink(text: str) -> AnySink:
+def find_sink(text: str, **settings: object) -> AnySink:
     """Return the sink that ``NAME``, ``NAME:ARGUMENT`` or ``MODULE:CALLABLE`` names.
 
-    An installed name wins over a module. Raises PlanError if there is none, if two packages have
-    installed one of that name, or if it does not load.
+    An installed name wins over a module. ``settings`` are further arguments of one of our own.
+    Raises PlanError if there is no such sink, if two packages have installed one of that name, or
+    if it does not load.
     """
     name, colon, argument = text.partition(":")
     with _said_in_one_line(text):
         if (factory := _factory(name)) is not None:
-            return as_sink(factory(argument) if colon else factory())
+            return as_sink(factory(argument, **settings) if colon else factory(**settings))
         if not (name and argument):
-            known = ", ".join(OURS)
-            raise PlanError("sink", f"{text!r} is not {known}, MODULE:CALLABLE or installed")
+            known = f"{', '.join(OURS)}, MODULE:CALLABLE or installed"
+            raise PlanError("sink", f"{text!r} is not {known}{nearest(name, OURS)}")
         if os.getcwd() not in sys.path and "" not in sys.path:
             sys.path.append(os.getcwd())  # last: its files stand in for no other module
         return _checked(text, _imported(text))
@@ -126,11 +128,11 @@ def _checked(name: str, found: Any) -> AnySink:
 
 @contextmanager
 def _said_in_one_line(name: str) -> Iterator[None]:
-    """Make whatever comes out of somebody's module a PlanError, which one already is."""
+    """Make any error that a module raises while it loads a PlanError."""
     try:
         yield
     except PlanError:
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         reason = one_line(f"{type(error).__name__}: {error}")
         raise PlanError("sink", f"{name!r} does not load: {reason}") from error

@@ -95,8 +95,11 @@ class Life:
 
     async def undo(self, failure: BaseException) -> None:
         """Have the sink leave its context because of a failure, if it has not left it."""
-        self._failure, trace = failure, failure.__traceback__
-        if isinstance(failure, asyncio.CancelledError):
+        trace = failure.__traceback__
+        if isinstance(failure, Exception):
+            self._failure = failure
+        else:  # an exit, too, is a cancellation to a task: asyncio would let it out of the loop
+            self._failure = asyncio.CancelledError()
             self._task.cancel()
         self._is_told.set()
         await _settled(self._task)

@@ -7,14 +7,14 @@ import operator
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, SupportsFloat, SupportsIndex
 
-from mockdata.errors import PlanError
+from mockdata.errors import PlanError, one_line
 from mockdata.sinks.base import Run, VaultRun
 from mockdata.vaults import VAULTS, Key
 
-__all__ = ["MAX_COUNT", "Counts", "checked_rate", "checked_workers", "plan_run"]
+__all__ = ["MAX_COUNT", "Counts", "checked_rate", "checked_workers", "nearest", "plan_run", "shown"]
 
 MAX_COUNT: Final = 2**40
 """Records of a vault, at most."""
@@ -23,6 +23,9 @@ MAX_WORKERS: Final = 1024
 MOST_BY_DEFAULT: Final = 8
 
 SEED_BITS: Final = 64
+
+LONGEST_SHOWN: Final = 80
+"""Characters of a wrong value in a message, at most."""
 
 Counts = SupportsIndex | Mapping[str, SupportsIndex]
 """A number for every vault, or for some: vault name to number."""
@@ -85,7 +88,7 @@ def checked_rate(rate: SupportsFloat | None) -> float | None:
     except (TypeError, ValueError, OverflowError):
         number = 0.0
     if isinstance(rate, bool) or not 0 < number < math.inf:
-        raise PlanError("rate", f"{rate!r} is not a number of records a second above 0")
+        raise PlanError("rate", f"{shown(rate)} is not a number of records a second above 0")
     return number
 
 
@@ -97,23 +100,47 @@ def _records(counts: Counts) -> dict[str, int]:
         raise PlanError("counts", "no vault is named; name at least one of " + ", ".join(VAULTS))
     for name in counts:
         if name not in VAULTS:
-            raise PlanError("counts", f"no vault {name!r}; there are " + ", ".join(VAULTS))
+            problem = f"{shown(name)} is not one of {', '.join(VAULTS)}"
+            raise PlanError("counts", problem + nearest(name, VAULTS))
     return {name: _whole(f"counts[{name!r}]", n, 1, MAX_COUNT) for name, n in counts.items()}
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """Return which of the known names an unknown one is most like, as the end of a message."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(name[:80].lower(), known, 1, 0.4) if isinstance(name, str) else []
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def shown(value: object) -> str:
+    """Return how a message shows a wrong value: its repr, in one line, and cut if it is long."""
+    try:
+        text = one_line(repr(value))
+    except Exception:  # a number of thousands of digits has none
+        text = f"{type(value).__name__} object"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
 def _starts(start: Counts, records: Mapping[str, int]) -> dict[str, int]:
     """Return the first index of each vault that is asked for. All indices are below 2**40."""
     if not isinstance(start, Mapping):
-        start = dict.fromkeys(records, start)
+        first = _whole("start", start, 0, MAX_COUNT)
+        start = dict.fromkeys(records, first)
     for name in start:
         if name not in records:
-            raise PlanError(
-                "start", f"{name!r} is not one of the run's vaults: {', '.join(records)}"
-            )
-    return {
-        name: _whole(f"start[{name!r}]", start.get(name, 0), 0, MAX_COUNT - count)
-        for name, count in records.items()
-    }
+            problem = f"{shown(name)} is not in this run, which has {', '.join(records)}"
+            raise PlanError("start", problem)
+    return {name: _start(name, start.get(name, 0), count) for name, count in records.items()}
+
+
+def _start(name: str, start: object, count: int) -> int:
+    first = _whole(f"start[{name!r}]", start, 0, MAX_COUNT)
+    if first + count > MAX_COUNT:
+        raise PlanError(
+            "start", f"{name} {first} and {count} records are more than {MAX_COUNT} together"
+        )
+    return first
 
 
 def _timestamp(value: object) -> int:
@@ -121,7 +148,7 @@ def _timestamp(value: object) -> int:
         return _whole("timestamp", value, 10**9, 10**10 - 1)
     except PlanError:
         raise PlanError(
-            "timestamp", f"{value!r} is not a Unix time in seconds of ten digits"
+            "timestamp", f"{shown(value)} is not a Unix time in seconds of ten digits"
         ) from None
 
 
@@ -131,7 +158,7 @@ def _part(part: object) -> tuple[int, int]:
     except (TypeError, ValueError):
         number, parts = 0, 0
     if not 1 <= number <= parts:
-        raise PlanError("part", f"{part!r} is not (k, n) with 1 <= k <= n")
+        raise PlanError("part", f"{shown(part)} is not (k, n) with 1 <= k <= n")
     return number, parts
 
 
@@ -141,5 +168,5 @@ def _whole(argument: str, value: object, least: int, most: int) -> int:
     except TypeError:
         number = least - 1
     if isinstance(value, bool) or not least <= number <= most:
-        raise PlanError(argument, f"{value!r} is not a whole number from {least} to {most}")
+        raise PlanError(argument, f"{shown(value)} is not a whole number from {least} to {most}")
     return number

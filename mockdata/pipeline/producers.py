@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,7 +74,7 @@ async def produce_batches(
         for batch in batches:
             await _send(send, batch)
 
-    with send:
+    with send, suppress(anyio.BrokenResourceError):  # the consumer has failed: its error counts
         async with under_way(stage.pool, tasks):
             for start, stop in vault.ranges(SLAB_TASK * most):
                 tasks.append(_SlabTask(stage, vault, start, stop, most))
@@ -155,7 +156,7 @@ async def produce_files(
         writing.popleft()
         await send.send(receipt)
 
-    with send:
+    with send, suppress(anyio.BrokenResourceError):  # the consumer has failed: its error counts
         async with under_way(stage.pool, measuring, writing):
             for start, stop in vault.ranges(size):
                 records = stop - start

@@ -260,13 +260,13 @@ async def _run(
 
 def _start(stage: Stage, vault: VaultRun) -> None:
     """Start a vault's producer and consumer, with the stream between them."""
+    files = stage.session.files[vault.name] if stage.session.files is not None else None
+    headers = (files.data_offset, files.token_offset) if files is not None else (0, 0)
+    stage.meter.add(vault.name, 0, *headers)
     send, receive = anyio.create_memory_object_stream[Item](max_buffer_size=1)
-    if stage.session.files is not None:
-        files = stage.session.files[vault.name]
-        stage.meter.add(vault.name, 0, files.data_offset, files.token_offset)
+    if files is not None:
         stage.tasks.start(produce_files, stage, vault, files, send)
     else:
-        stage.meter.add(vault.name, 0, 0, 0)
         stage.tasks.start(produce_batches, stage, vault, send)
     stage.tasks.start(_consume, stage, receive)
 

@@ -143,8 +143,8 @@ class WorkerPool(Pool):
                 await _stop([self._own])  # until then they may write to the same place
                 self._executor = self._own = self._make(self.workers)
             for _ in range(TRIES):
-                if self._is_closed:
-                    break
+                if self._is_closed:  # the run has failed elsewhere, and its tasks are cancelled
+                    await anyio.sleep_forever()
                 self._alone = self._alone or self._make(1)
                 try:
                     return await outcome(_started(task.call, self._alone))

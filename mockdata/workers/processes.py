@@ -31,6 +31,8 @@ __all__ = ["Processes", "may_have_processes"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+METHOD: Final = "fork" if sys.platform == "linux" else "spawn"
+
 PARENT_CHECK: Final = 0.5
 """Seconds between a worker's looks at whether its parent still lives."""
 
@@ -71,7 +73,7 @@ def may_have_processes() -> bool:
     if multiprocessing.current_process().daemon:
         return False
     try:
-        multiprocessing.get_context("spawn").Lock()
+        multiprocessing.get_context(METHOD).Lock()
     except ImportError:
         return False
     except OSError as error:
@@ -86,10 +88,9 @@ class Processes(ProcessPoolExecutor):
         self._size = workers
         self._started: list[BaseProcess] = []
         self._inherited: OpenFiles = {}  # filled when the workers are forked, and so seen by them
-        method = "fork" if sys.platform == "linux" else "spawn"
         with naming("worker processes"), _fork_turn:
             others = _open_files()
-            context = multiprocessing.get_context(method)
+            context = multiprocessing.get_context(METHOD)
             super().__init__(workers, context, _settle, (os.getpid(), self._inherited, _blocked()))
             # With what they are open on: they may have the numbers of files closed meanwhile.
             self._pipes = _open_files().items() - others.items()

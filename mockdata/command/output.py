@@ -1,0 +1,37 @@
+"""Standard streams that may be closed, full or gone."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+__all__ = ["say", "silence", "write_past_buffers"]
+
+
+def say(text: str, stream: TextIO | None, *, must_arrive: bool = False) -> None:
+    """Print a text on a standard stream, if it is open and, unless it must, if it takes it."""
+    if stream is None:
+        return
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:
+        if must_arrive:
+            raise
+        silence(stream)
+
+
+def silence(stream: TextIO | None) -> None:
+    """Have a standard stream that takes no more swallow what Python flushes at its end."""
+    for number, standard in ((1, sys.__stdout__), (2, sys.__stderr__)):
+        if stream is not None and stream is standard:
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, number)
+            os.close(null)
+
+
+def write_past_buffers(file: int, text: str) -> None:
+    """Write a line past Python's buffers, which a signal may have interrupted."""
+    left = memoryview(f"{text}\n".encode(errors="backslashreplace"))
+    while left:
+        left = left[os.write(file, left) :]

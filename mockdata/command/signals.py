@@ -1,0 +1,103 @@
+"""Signals that stop the command: the run that is under way is ended, or else the process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Final, NoReturn
+
+__all__ = ["BY_SIGNAL", "STOPPING", "Signals", "leave", "listening"]
+
+BY_SIGNAL: Final = 128
+"""A shell adds the signal's number to this for the exit code of a process that a signal ended."""
+
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+GRACE: Final = 0.5
+"""Seconds after the first signal from which another one ends a process that has not heard it."""
+
+LAST_GRACE: Final = 10.0
+"""Seconds from which it ends one that has, and is still busy with cleaning up."""
+
+
+class Signals:
+    """What SIGINT, SIGTERM and SIGHUP do: end the run that is under way, or the process at once.
+
+    One that comes when a run is being ended has no effect, unless the run does not come to an end.
+    """
+
+    def __init__(self) -> None:
+        self.first = 0
+        """The number of the signal that ended the run, once there was one."""
+        self.last_words: Callable[[int], object] = int
+        """Called with a signal's number before the process is ended at once; must not print."""
+        self._came = 0.0
+        self._patience = GRACE
+        self._cancel: Callable[[], object] | None = None
+
+    def __call__(self, number: int, _: object) -> None:
+        """Handle a signal."""
+        if self._cancel is None:
+            self._leave(number)  # there is nothing to undo
+        if not self.first:
+            self.first, self._came = number, time.monotonic()
+            self._cancel()
+        elif time.monotonic() - self._came >= self._patience:
+            self._leave(self.first)
+
+    def _leave(self, number: int) -> NoReturn:
+        self.last_words(number)
+        leave(BY_SIGNAL + number)
+
+    @contextmanager
+    def cancelling(self, on_stop: Callable[[], float]) -> Iterator[None]:
+        """Have a signal cancel this task, which undoes what it has done, until it is complete.
+
+        ``on_stop`` is called then, and returns the seconds that its sink may take for that.
+        """
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+        def cancel() -> None:
+            self._patience = LAST_GRACE + on_stop()
+            if task is not None:
+                task.cancel()
+
+        self._cancel = partial(loop.call_soon_threadsafe, cancel)
+        try:
+            yield
+        except BaseException:
+            self._cancel = None
+            raise
+        self._cancel = lambda: None  # it comes too late
+        self._patience = GRACE
+
+
+@contextmanager
+def listening() -> Iterator[Signals]:
+    """Listen to the signals that stop the command; only a process's main thread can.
+
+    A signal that is ignored stays so, as SIGHUP under nohup.
+    """
+    signals, earlier = Signals(), {}
+    with suppress(ValueError):
+        for number in STOPPING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                earlier[number] = signal.signal(number, signals)
+    try:
+        yield signals
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def leave(code: int) -> NoReturn:
+    """Exit without waiting for anything, as for a thread that writes to a pipe nobody reads."""
+    with suppress(OSError, AttributeError, RuntimeError):  # a signal may interrupt a flush
+        sys.stderr.flush()
+    os._exit(code)

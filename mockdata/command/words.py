@@ -1,0 +1,103 @@
+"""What a word of the command line says: counts, starts, parts and rates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from mockdata.errors import PlanError
+from mockdata.pipeline.plan import MAX_COUNT, nearest, shown
+from mockdata.vaults import VAULTS
+
+__all__ = ["read_counts", "read_number", "read_part", "read_rate", "read_start"]
+
+DIGITS: Final = "([0-9]+(?:_[0-9]+)*)"
+COUNT: Final = re.compile(DIGITS + r"(?:(?:\.([0-9]+))?([kmgt]))?", re.ASCII | re.IGNORECASE)
+RATE: Final = re.compile(DIGITS + r"(\.[0-9]+)?([kmgt]?)", re.ASCII | re.IGNORECASE)
+NUMBER: Final = re.compile("-?" + DIGITS, re.ASCII)
+PART: Final = re.compile("([0-9]{1,39})/([0-9]{1,39})", re.ASCII)
+FACTORS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+LONGEST: Final = 40
+"""Characters of a number, at most. Python takes long to read very long ones."""
+
+
+def read_counts(words: Sequence[str]) -> int | dict[str, int]:
+    """Return what ``COUNT``, or ``VAULT=COUNT ...``, says. Raises PlanError if it is neither."""
+    if not words:
+        raise PlanError("count", "give COUNT for every vault, or VAULT=COUNT for some")
+    named = [word for word in words if "=" in word]
+    if not named:
+        if len(words) > 1:
+            problem = f"{shown(words[1])} is one too many; give COUNT or VAULT=COUNT ..."
+            raise PlanError("count", problem)
+        return _whole("count", words[0], words[0], 1)
+    for word in words:
+        if "=" not in word:
+            raise PlanError("count", f"{shown(word)} and {shown(named[0])} do not go together")
+    return _by_vault("count", words, 1)
+
+
+def read_start(words: Sequence[str]) -> int | dict[str, int]:
+    """Return what ``N``, or ``VAULT=N,...``, says; more than one is as if joined by commas."""
+    parts = [part for word in words for part in word.split(",")]
+    if len(parts) == 1 and "=" not in parts[0]:
+        return _whole("start", parts[0], parts[0], 0)
+    for part in parts:
+        if "=" not in part:
+            raise PlanError("start", f"{shown(','.join(words))} is not N or VAULT=N,...")
+    return _by_vault("start", parts, 0)
+
+
+def read_part(text: str) -> tuple[int, int]:
+    """Return what ``K/N`` says."""
+    match = PART.fullmatch(text)
+    number, parts = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= number <= parts:
+        raise PlanError("part", f"{shown(text)} is not K/N with K from 1 to N")
+    return number, parts
+
+
+def read_rate(text: str | None) -> float | str | None:
+    """Return the rate that a text writes; a text that writes none is for the plan to refuse."""
+    match = RATE.fullmatch(text or "")
+    return float(match[1] + (match[2] or "")) * FACTORS[match[3].lower()] if match else text
+
+
+def read_number(text: str) -> int | str:
+    """Return the number that a text writes; a text that writes none is for the plan to refuse."""
+    return int(text) if NUMBER.fullmatch(text) and len(text) < LONGEST else text
+
+
+def _by_vault(argument: str, words: Sequence[str], least: int) -> dict[str, int]:
+    numbers: dict[str, int] = {}
+    about = "vault" if argument == "count" else argument
+    for word in words:
+        vault, _, number = word.partition("=")
+        name = vault.strip().lower()
+        if name not in VAULTS:
+            problem = f"{shown(vault)} is not one of {', '.join(VAULTS)}"
+            raise PlanError(about, problem + nearest(name, VAULTS))
+        if name in numbers:
+            raise PlanError(about, f"{shown(vault)} is given twice")
+        numbers[name] = _whole(argument, number, word, least)
+    return numbers
+
+
+def _whole(argument: str, text: str, word: str, least: int) -> int:
+    """Return the number that a text writes, such as 1000, 10_000, 250k or 1.5M."""
+    number, rest = _value(text)
+    if rest or not least <= number <= MAX_COUNT:
+        problem = f"{shown(word)} is not a whole number from {least} to {MAX_COUNT}"
+        raise PlanError(argument, problem)
+    return number
+
+
+def _value(text: str) -> tuple[int, int]:
+    """Return a number's whole part, and whether there is more of it: -1 and 0 if it is none."""
+    match = COUNT.fullmatch(text) if len(text) <= LONGEST else None
+    if match is None:
+        return -1, 0
+    digits, fraction, letter = match[1], match[2] or "", (match[3] or "").lower()
+    return divmod(int(digits + fraction) * FACTORS[letter], int("1" + "0" * len(fraction)))
