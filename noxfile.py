@@ -40,6 +40,20 @@ def tests(session: nox.Session) -> None:
     session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs)
 
 
+@nox.session(python=interpreters()[0])
+def lowest(session: nox.Session) -> None:
+    """Run the tests of the engine with the lowest versions of what the package depends on."""
+    project = nox.project.load_toml("pyproject.toml")["project"]
+    lowest = [
+        requirement.partition(";")[0].strip().replace(">=", "==")
+        for requirement in project["dependencies"]
+    ]
+    session.install("-e", ".[test]")
+    session.install(*lowest)
+    tests = [f"tests/test_{what}.py" for what in ("endings", "pipeline", "faults", "csv", "batch")]
+    session.run("pytest", *tests, *session.posargs)
+
+
 @nox.session
 def coverage(session: nox.Session) -> None:
     """Run the tests and report what they cover, but for those that leave no room to note it."""
@@ -60,13 +74,14 @@ def slow(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Throw arguments at the command's parser for a minute, with atheris where it installs."""
+    """Throw arguments, patterns and files at their parsers, with atheris where it installs."""
     session.install("-e", ".[test]")
     session.run_install(
         *("python", "-m", "pip", "install", "--quiet", "--only-binary=:all:", "atheris"),
         success_codes=[0, 1],
     )
     session.run("python", "-m", "tests.fuzz", *session.posargs)
+    session.run("python", "-m", "tests.fuzz_patterns", *session.posargs)
 
 
 @nox.session

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mockdata.sinks.csv import CsvSink
     from mockdata.sinks.skyflow import SkyflowSink
     from mockdata.sinks.stdout import StdoutSink
+    from mockdata.vaults.file import read_vaults
+    from mockdata.vaults.vault import Table, Vault
 
 __all__ = [
     "Batch",
@@ -41,12 +43,15 @@ __all__ = [
     "Sink",
     "SkyflowSink",
     "StdoutSink",
+    "Table",
+    "Vault",
     "VaultReport",
     "VaultRun",
     "WorkerError",
     "Writer",
     "generate",
     "generate_sync",
+    "read_vaults",
     "stream",
 ]
 
@@ -61,6 +66,8 @@ _HOMES = {
     "sinks.csv": ("CsvSink",),
     "sinks.skyflow": ("SkyflowSink",),
     "sinks.stdout": ("StdoutSink",),
+    "vaults.file": ("read_vaults",),
+    "vaults.vault": ("Table", "Vault"),
 }
 
 

@@ -25,17 +25,20 @@ def files(folder):
     return sorted(file.name for file in folder.iterdir())
 
 
-@pytest.mark.parametrize("count", ["1", "7", "9999", "10001", "1k", "1_000"])
+NUMBERS = {"1": 1, "7": 7, "9999": 9999, "10001": 10_001, "1k": 1000, "1_000": 1000,
+           "1.5K": 1500, "0.002m": 2000, "1.000k": 1000, "0.00001G": 10_000}  # fmt: skip
+
+
+@pytest.mark.parametrize("count", NUMBERS)
 def test_every_vault(mockdata_command, tmp_path, count):
     done = mockdata_command(count)
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-    number = {"1k": 1000, "1_000": 1000}.get(count) or int(count)
     assert files(tmp_path / "data") == sorted(
         f"{v}_{k}.csv" for v in VAULTS for k in ("data", "tokens")
     )
     for file in (tmp_path / "data").iterdir():
-        assert file.read_bytes().count(b"\n") == number + 1
+        assert file.read_bytes().count(b"\n") == NUMBERS[count] + 1
 
 
 def test_some_vaults_in_any_case(mockdata_command, tmp_path):
@@ -66,13 +69,22 @@ WRONG = [
     (["0"], "'0'"),
     (["-5"], "-5"),
     (["ten"], "'ten'"),
-    (["1.5k"], "1.5k"),
+    (["1.5"], "1.5"),
+    (["1.0"], "1.0"),
+    (["1.2345k"], "1.2345k"),
+    (["1._5k"], "1._5k"),
+    ([".5k"], ".5k"),
+    (["5P"], "5P"),
+    (["1.1T"], "1099511627776"),
     (["1__0"], "1__0"),
     (["٣"], "٣"),
     (["1099511627777"], "1099511627776"),
     (["1099512M"], "1099511627776"),
     (["9" * 5000], "1099511627776"),
-    (["nome=5"], "name, id, dob, ssn"),
+    (["nome=5"], "name, id, dob, ssn; did you mean name?"),
+    (["SNN=5"], "did you mean ssn?"),
+    (["=5"], "''"),
+    (["name=5=6"], "'name=5=6'"),
     (["name=5", "NAME=6"], "twice"),
     (["name="], "'name='"),
     (["5", "6"], "'6'"),
@@ -81,6 +93,25 @@ WRONG = [
     (["5", "--part", "3/2"], "part"),
     (["5", "--part", "0/2"], "part"),
     (["5", "--part", "x"], "part"),
+    (["5", "--part", "1/2/3"], "part: '1/2/3' is not K/N"),
+    (["5", "--start", "-1"], "start"),
+    (["5", "--start", "x"], "start: 'x'"),
+    (["5", "--start", ""], "start"),
+    (["5", "--start", "1,2"], "start: '1,2' is not N or VAULT=N,..."),
+    (["5", "--start", "ssn=1,2"], "start"),
+    (["5", "--start", "ssn=1,SSN=2"], "twice"),
+    (["5", "--start", "ssn=1", "--start", "ssn=2"], "twice"),
+    (["5", "--start", "sn=1"], "start: 'sn' is not one of name, id, dob, ssn; did you mean ssn?"),
+    (["id=5", "--start", "ssn=1"], "start: 'ssn' is not in this run, which has id"),
+    (["5", "--start", "1099511627776"], "1099511627776"),
+    (["5", "--start", "2T"], "1099511627776"),
+    (["5", "--start", "1099511627772", "--part", "1/5"], "1099511627776"),
+    (["5", "--no-header", "-s", "os:getpid"], "no-header: is for CSV"),
+    (["5", "--no-header", "-s", "stdout", "-f", "jsonl"], "no-header: is for CSV"),
+    (["5", "--no-header", "-s", "stdout:jsonl"], "no-header: is for CSV"),
+    (["5", "--no-clobber", "-s", "stdout"], "no-clobber: is for files"),
+    (["5", "--fsync", "-s", "stdout"], "fsync: is for files"),
+    (["5", "--fsync", "-s", "skyflow"], "fsync: is for files"),
     (["5", "-w", "0"], "workers"),
     (["5", "-w", "two"], "workers"),
     (["5", "--timestamp", "170000000"], "ten digits"),
@@ -89,6 +120,7 @@ WRONG = [
     (["5", "--seed", str(2**64)], "seed"),
     (["5", "--seed"], "--seed"),
     (["5", "-s", "nowhere"], "nowhere"),
+    (["5", "-s", "stdot"], "did you mean stdout?"),
     (["5", "-s", "no.such.module:f"], "no.such.module"),
     (["5", "-s", "os:no_such_name"], "no_such_name"),
     (["5", "-s", "os:sep"], "neither a callable nor a sink"),
@@ -140,9 +172,9 @@ def test_json_report(mockdata_command):
     report = json.loads(done.stdout)
     assert done.stderr == ""
     assert set(report) == {
-        "seed", "timestamp", "records", "bytes", "seconds", "records_per_second", "peak_memory", "vaults",
+        "outcome", "error", "seed", "timestamp", "records", "bytes", "seconds", "records_per_second", "peak_memory", "vaults",
     }  # fmt: skip
-    assert report["seed"] == 9
+    assert (report["outcome"], report["error"], report["seed"]) == ("done", None, 9)
     assert report["vaults"] == {"ssn": {"records": 5, "data_bytes": 204, "token_bytes": 190}}
 
 
@@ -150,17 +182,6 @@ def test_json_report_beside_rows_on_stdout(mockdata_command):
     done = mockdata_command("ssn=5", "--json", "-q", "-s", "stdout")
     assert done.stdout.count("\n") == 6
     assert json.loads(done.stderr)["records"] == 5
-
-
-def test_summary_says_how_to_repeat_the_run(mockdata_command, tmp_path):
-    done = mockdata_command("20")
-    assert done.stdout == ""
-    again = re.search(r"--seed (\d+) --timestamp (\d+)", done.stderr)
-    assert "80 records" in done.stderr
-    mockdata_command("20", "--seed", again[1], "--timestamp", again[2], "-q", "-o", "again")
-    assert (tmp_path / "again/id_data.csv").read_bytes() == (
-        tmp_path / "data/id_data.csv"
-    ).read_bytes()
 
 
 def test_quiet_is_quiet(mockdata_command):
@@ -199,7 +220,10 @@ def test_a_failed_run_is_one_line(mockdata_command, tmp_path):
     (tmp_path / "data").write_text("in the way")
     done = mockdata_command("5")
     assert done.returncode == 1
-    assert re.fullmatch(r"mockdata: data/\w+_data.csv: Not a directory\n", done.stderr)
+    assert re.fullmatch(
+        r"mockdata: data\S*: Not a directory; to repeat: .*mockdata 5 --seed \d+ --timestamp \d+\n",
+        done.stderr,
+    )
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["--list-sinks"], ["--version"]])
@@ -240,13 +264,18 @@ def test_a_pipe_that_closes_ends_the_run_quietly(tmp_path, count):
     assert (run.returncode, errors) == (141, b"")
 
 
+STOPPED = re.compile(
+    rb"mockdata: stopped; to repeat: .*mockdata \d+ --seed \d+ --timestamp \d+.*\n"
+)
+
+
 @pytest.mark.parametrize("sink", ["csv", "stdout"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_and_leaves_nothing(tmp_path, sink, number):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "id_data.csv").write_text("earlier")
     run = subprocess.Popen(
-        [*COMMAND, "100M", "-s", sink], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "10M", "-s", sink], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     process = psutil.Process(run.pid)
     while len(process.children()) < 2:
@@ -256,7 +285,7 @@ def test_a_signal_ends_the_run_and_leaves_nothing(tmp_path, sink, number):
     began = time.monotonic()
     assert run.wait(20) == 128 + number
     assert time.monotonic() - began < 10
-    assert run.stderr.read() == b""
+    assert STOPPED.fullmatch(run.stderr.read())
     run.stdout.close()
     run.stderr.close()
     assert not any(worker.is_running() for worker in workers)
@@ -278,12 +307,12 @@ def test_a_signal_while_nobody_reads_stdout(tmp_path):
     run.send_signal(signal.SIGINT)
     assert run.wait(20) == 130
     run.stdout.close()
-    assert run.stderr.read() == b""
+    assert STOPPED.fullmatch(run.stderr.read())
     run.stderr.close()
 
 
 def test_workers_leave_when_their_parent_is_killed(tmp_path):
-    run = subprocess.Popen([*COMMAND, "100M", "-q"], cwd=tmp_path)
+    run = subprocess.Popen([*COMMAND, "10M", "-q"], cwd=tmp_path)
     process = psutil.Process(run.pid)
     while len(process.children()) < 2:
         assert run.poll() is None
@@ -400,7 +429,7 @@ def test_json_into_a_closed_pipe_ends_quietly(tmp_path):
 def test_a_signal_leaves_the_terminal_as_it_was(tmp_path):
     main, side = pty.openpty()
     run = subprocess.Popen(
-        [*COMMAND, "100M"],
+        [*COMMAND, "10M"],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=side,

@@ -8,7 +8,6 @@ import os
 import stat
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import anyio
 import psutil
@@ -225,54 +224,6 @@ async def test_no_header_and_no_records_is_an_empty_file(tmp_path):
     assert kept(tmp_path) == {"id_data.csv": b"", "id_tokens.csv": b""}
 
 
-def disk(monkeypatch, free, blocks=10**9):
-    """Have every disk say that so many bytes are free; return the paths that are asked about."""
-    asked = []
-
-    def statvfs(path):
-        asked.append(path)
-        return SimpleNamespace(f_bavail=free, f_frsize=1, f_blocks=blocks)
-
-    monkeypatch.setattr(os, "statvfs", statvfs)
-    return asked
-
-
-async def test_files_that_do_not_fit_are_refused_before_anything_is_made(tmp_path, monkeypatch):
-    counts = {"id": 100, "ssn": 7}
-    await mockdata.generate(counts, sink=tmp_path / "out")
-    size = sum(len(content) for content in kept(tmp_path / "out").values())
-    began = []
-    asked = disk(monkeypatch, size - 1)
-    with pytest.raises(OSError, match=f"take {size:,} bytes, and {size - 1:,} are free") as caught:
-        await mockdata.generate(counts, sink=tmp_path / "a" / "b", on_progress=began.append)
-    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a" / "b"))
-    assert asked == [str(tmp_path)]
-    assert began == []
-    assert not (tmp_path / "a").exists()
-    disk(monkeypatch, size)
-    await mockdata.generate(counts, sink=tmp_path / "b")
-
-
-async def test_files_that_do_not_fit_leave_earlier_ones(earlier):
-    folder, unchanged = earlier
-    with pytest.raises(OSError, match="no room: the files take 93,046,171,500,570 bytes, and "):
-        await mockdata.generate({"id": 2**40 // 8, "ssn": 2**40}, sink=folder)
-    assert unchanged()
-
-
-@pytest.mark.parametrize("answer", ["no blocks", "an error"])
-async def test_where_the_room_is_not_known_the_run_goes_ahead(tmp_path, monkeypatch, answer):
-    def refuse(path):
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
-
-    if answer == "an error":
-        monkeypatch.setattr(os, "statvfs", refuse)
-    else:
-        disk(monkeypatch, 0, blocks=0)
-    await mockdata.generate(10, sink=tmp_path / "out")
-    assert kept(tmp_path / "out").keys() == FILES
-
-
 def test_the_padding_of_names_is_the_censuss():
     mean = 0.0
     for names in ("first_names", "surnames"):
@@ -308,7 +259,7 @@ async def test_files_and_folders_reach_the_disk_if_asked(tmp_path, monkeypatch, 
     assert kept(tmp_path / "out").keys() == FILES
 
 
-@pytest.mark.parametrize("left", [0, -1, -45])
+@pytest.mark.parametrize("left", [0, -1, -5])
 @pytest.mark.parametrize("name", sorted(FILES))
 async def test_a_file_that_is_cut_short_gets_no_name(earlier, name, left):
     folder, unchanged = earlier

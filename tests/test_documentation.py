@@ -158,7 +158,7 @@ def test_command_page_shows_a_report_with_all_that_is_in_one():
         {name: vault["records"] for name, vault in shown["vaults"].items()},
         sink=lambda batch: None,
     ).to_dict()
-    assert list(shown) == list(report)
+    assert list(shown) == ["outcome", "error", *report]
     assert {name: list(vault) for name, vault in shown["vaults"].items()} == {
         name: list(vault) for name, vault in report["vaults"].items()
     }

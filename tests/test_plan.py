@@ -1,5 +1,8 @@
 """What may be asked for, and what is said of anything else."""
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
@@ -7,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mockdata
-from mockdata.pipeline.plan import MAX_COUNT, Plan
+from mockdata.pipeline.plan import MAX_COUNT, checked_workers, plan_run
 from mockdata.sinks import as_sink
 from mockdata.vaults import VAULTS
 
@@ -20,9 +23,11 @@ COUNTS = st.one_of(
 
 WRONG = {
     "counts": [0, -1, MAX_COUNT + 1, 1.5, "1000", None, True, {}, {"name": 0}, {"nome": 1}, {"name": "5"},
-               {1: 1}, [5], object()],
+               {1: 1}, [5], object(), {"x" * 500: 1}, "a\nb"],
     "seed": [-1, 2**64, "7", 1.0, True],
     "timestamp": [0, 999_999_999, 10**10, "1700000000", -1_700_000_000, 1.7e9],
+    "start": [-1, MAX_COUNT, 1.5, "5", None, True, {"name": -1}, {"nome": 1}, {"name": MAX_COUNT}, {1: 1},
+              [5], object()],
     "part": [(0, 1), (2, 1), (1,), 1, (1, 2, 3), "1/2", (1.0, 2), (-1, -1), None, (1, 0)],
     "workers": [0, -1, 1.5, "2", 10**6, True],
     "rate": [0, -1, -0.5, 0.0, "5", True, [5], float("nan"), float("inf"), 10**400, 1j],
@@ -43,6 +48,7 @@ async def test_wrong_values_are_refused_in_one_line_that_names_the_argument(
         await mockdata.generate(arguments.pop("counts"), **arguments)
     assert str(caught.value).startswith(argument)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
     assert isinstance(caught.value, ValueError)
     assert caught.value.argument.startswith(argument)
     assert list(tmp_path.iterdir()) == []
@@ -51,20 +57,65 @@ async def test_wrong_values_are_refused_in_one_line_that_names_the_argument(
             mockdata.stream(**({"counts": 1} | {argument: value}))
 
 
-@given(COUNTS, st.integers(1, 50))
-def test_parts_join_to_the_whole_without_gap_or_overlap(counts, parts):
-    whole = Plan.of(counts, 1, 1_700_000_000)
-    cut = [Plan.of(counts, 1, 1_700_000_000, (number, parts)) for number in range(1, parts + 1)]
+@pytest.mark.parametrize("argument", ["counts", "seed", "timestamp", "start", "workers"])
+def test_a_number_that_is_too_long_to_be_shown_is_refused_all_the_same(argument):
+    with pytest.raises(mockdata.PlanError, match=f"^{argument}: int object is not"):
+        mockdata.generate_sync(**{"counts": 1, argument: 10**5000})
+
+
+STARTS = st.one_of(
+    st.integers(0, MAX_COUNT),
+    st.dictionaries(st.sampled_from([*VAULTS]), st.integers(0, MAX_COUNT)),
+)
+
+
+@st.composite
+def plans(draw):
+    """Draw counts and starts that fit together."""
+    counts = draw(COUNTS)
+    named = counts if isinstance(counts, dict) else dict.fromkeys(VAULTS, counts)
+    room = MAX_COUNT - max(named.values())
+    some = st.dictionaries(st.sampled_from([*named]), st.integers(0, room))
+    return counts, draw(st.one_of(st.integers(0, room), some))
+
+
+@given(plans(), st.integers(1, 50))
+def test_parts_join_to_the_whole_without_gap_or_overlap(drawn, parts):
+    counts, start = drawn
+    run = {"seed": 1, "timestamp": 1_700_000_000, "start": start}
+    whole = plan_run(counts, **run)
+    cut = [plan_run(counts, **run, part=(number, parts)) for number in range(1, parts + 1)]
     for position, vault in enumerate(whole.vaults):
         ends = [(part.vaults[position].start, part.vaults[position].stop) for part in cut]
-        assert ends[0][0] == 0
+        assert ends[0][0] == vault.start
         assert ends[-1][1] == vault.stop
         assert all(before[1] == after[0] for before, after in pairwise(ends))
 
 
+@given(plans())
+def test_a_run_begins_where_it_is_told_and_makes_what_it_is_told(drawn):
+    counts, start = drawn
+    for vault in plan_run(counts, start=start).vaults:
+        assert vault.start == (start.get(vault.name, 0) if isinstance(start, dict) else start)
+        assert vault.records == (counts[vault.name] if isinstance(counts, dict) else counts)
+
+
+@given(COUNTS, STARTS)
+def test_no_index_is_beyond_the_end(counts, start):
+    counted = counts if isinstance(counts, dict) else dict.fromkeys(VAULTS, counts)
+    starts = start if isinstance(start, dict) else dict.fromkeys(counted, start)
+    ends = [starts.get(name, 0) + count for name, count in counted.items()]
+    if max(ends) > MAX_COUNT or not starts.keys() <= counted.keys():
+        with pytest.raises(mockdata.PlanError, match=r"^start"):
+            plan_run(counts, start=start)
+    else:
+        stops = [vault.stop for vault in plan_run(counts, start=start).vaults]
+        assert sorted(stops) == sorted(ends)
+
+
 @given(st.integers(0, 10**6), st.integers(0, 10**5), st.integers(1, 10**5))
 def test_ranges_cover_a_vault_once(start, records, size):
-    vault = Plan.of({"ssn": MAX_COUNT}, 1).vaults[0]
+    vault = plan_run({"ssn": MAX_COUNT}, seed=1).vaults[0]
     cut = type(vault)(vault.vault, vault.key, start, start + records)
     covered = start
     for first, stop in cut.ranges(size):
@@ -72,6 +123,13 @@ def test_ranges_cover_a_vault_once(start, records, size):
         assert 0 < stop - first <= size
         covered = stop
     assert covered == start + records
+
+
+@pytest.mark.parametrize("start", [MAX_COUNT - 1, {"ssn": MAX_COUNT - 1}])
+def test_the_far_end_can_be_started_from(start):
+    seen = []
+    mockdata.generate_sync({"ssn": 1}, start=start, sink=seen.append)
+    assert [(batch.start, len(batch)) for batch in seen] == [(MAX_COUNT - 1, 1)]
 
 
 def test_the_far_end_of_the_range_can_be_made():
@@ -98,13 +156,13 @@ def test_records_at_the_far_end_are_what_they_have_to_be(vault):
 
 
 def test_seed_and_timestamp_are_made_where_none_is_given():
-    plans = [Plan.of(1) for _ in range(3)]
-    assert len({plan.seed for plan in plans}) == 3
-    assert all(len(str(plan.timestamp)) == 10 for plan in plans)
+    runs = [plan_run(1) for _ in range(3)]
+    assert len({run.seed for run in runs}) == 3
+    assert all(len(str(run.timestamp)) == 10 for run in runs)
 
 
 def test_vaults_come_in_one_order_however_they_are_named():
-    assert [v.name for v in Plan.of({"ssn": 1, "name": 1}).vaults] == ["name", "ssn"]
+    assert [v.name for v in plan_run({"ssn": 1, "name": 1}).vaults] == ["name", "ssn"]
 
 
 def test_errors_are_one_tree():
@@ -120,3 +178,47 @@ def test_a_sink_is_recognised(tmp_path):
     assert as_sink(sink) is sink
     with pytest.raises(mockdata.PlanError, match="sink"):
         as_sink(None)
+
+
+@pytest.mark.parametrize(("name", "nearest"), [("nome", "name"), ("SNN", "ssn"), ("doob", "dob")])
+def test_an_unknown_vault_is_answered_with_the_nearest_one(name, nearest):
+    with pytest.raises(mockdata.PlanError, match=f"did you mean {nearest}"):
+        plan_run({name: 1})
+
+
+def test_what_is_like_no_vault_is_answered_with_all_of_them():
+    with pytest.raises(mockdata.PlanError, match=r"'xyzzy' is not one of name, id, dob, ssn$"):
+        plan_run({"xyzzy": 1})
+
+
+def test_a_word_is_compared_only_where_it_is_unknown():
+    script = (
+        "import sys; from mockdata.command.arguments import parse; parse(['ssn=5']); "
+        "sys.exit('difflib' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="Python 3.13 brought the variable")
+@pytest.mark.parametrize(("count", "workers"), [("1", 1), ("3", 3), ("64", 8)])
+def test_workers_are_as_many_as_the_variable_for_cpus_says(count, workers):
+    script = "from mockdata.pipeline.plan import checked_workers; print(checked_workers(None))"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"PYTHON_CPU_COUNT": count},
+        capture_output=True,
+        check=True,
+    )
+    assert int(done.stdout) == workers
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")
+def test_workers_are_as_many_as_the_cpus_that_may_be_used():
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cpus)})
+    try:
+        assert checked_workers(None) == 1
+    finally:
+        os.sched_setaffinity(0, cpus)
+    assert checked_workers(None) == min(8, len(cpus))
+    assert checked_workers(1000) == 1000

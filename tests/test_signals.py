@@ -1,16 +1,21 @@
-"""SIGINT and SIGTERM at every phase of the command, in real processes: it leaves soon, and nothing."""
+"""SIGINT, SIGTERM and SIGHUP at every phase of the command, in real processes.
+
+It leaves soon, and nothing of the run. Each test is run with Python's streams buffered and not.
+"""
 
 import os
+import pty
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 
 from .conftest import FILES, kept
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 SIGNALLED = """
 import importlib.abc, os, sys, time
@@ -48,33 +53,49 @@ from mockdata.__main__ import main
 sys.exit(main())
 """
 
-UNTIL_THE_FILES_ARE_RENAMED = [
+BEFORE_THE_RUN = [
     "import mockdata.command.cli",
+    "import argparse",
+    "mockdata.command.cli.parse",
+    "mockdata.command.arguments.read_counts",
+    "mockdata.command.arguments.plan_run",
+    "mockdata.command.cli.load_sink",
     "import asyncio",
     "import numpy",
-    "mockdata.command.cli.parse",
-    "mockdata.command.cli.load_sink",
     "mockdata.command.cli._loop_factory",
+]
+UNTIL_THE_FILES_ARE_RENAMED = [
     "mockdata.pipeline.run.generate",
-    "mockdata.pipeline.run.open_pool",
+    "mockdata.pipeline.life:Life.begin",
+    "mockdata.sinks.csv:_Run.create",
     "mockdata.sinks.csv.create_locked",
+    "mockdata.pipeline.run.open_pool",
     "os.fork",
     "mockdata.workers.pool:Pool.start",
     "mockdata.workers.pool._done",
     "mockdata.pipeline.report:Meter.add",
 ]
 FROM_THEN_ON = [
+    "mockdata.pipeline.life:Life.commit",
+    "mockdata.sinks.csv:_Run._check",
     "mockdata.sinks.csv.put_in_place",
-    "mockdata.workers.processes:WorkerPool.close",
-    "mockdata.command.cli._tell",
+    "mockdata.sinks.csv:_Run.leave",
+    "mockdata.pipeline.report:Meter.report",
+    "mockdata.command.ending:Ending.done",
 ]
+
+
+@pytest.fixture(params=["", "1"], ids=["buffered", "unbuffered"], autouse=True)
+def unbuffered(request, monkeypatch):
+    """Run each test with PYTHONUNBUFFERED and without."""
+    monkeypatch.setenv("PYTHONUNBUFFERED", request.param)
 
 
 @pytest.fixture
 def struck(earlier, tmp_path):
     """Return a function that runs the command and has it signalled when it comes to a place."""
 
-    def run(where, number, *arguments, to_all=0, times=1):
+    def run(where, number, *arguments, to_all=0, times=1, soon=True):
         settings = map(str, (where, int(number), to_all, times))
         began = subprocess.Popen(
             [sys.executable, "-c", SIGNALLED, *settings, *arguments],
@@ -88,14 +109,14 @@ def struck(earlier, tmp_path):
         with pytest.raises(ProcessLookupError):
             os.killpg(began.pid, 0)  # no process is left of the session
         assert errors == b""
-        assert ended - float(output) < 1
+        assert ended - float(output) < 1 or not soon
         return began.returncode
 
     return run
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("where", UNTIL_THE_FILES_ARE_RENAMED)
+@pytest.mark.parametrize("where", BEFORE_THE_RUN + UNTIL_THE_FILES_ARE_RENAMED)
 def test_a_signal_before_the_files_are_renamed(struck, earlier, where, number):
     _, unchanged = earlier
     assert struck(where, number, "60k", "-q") == 128 + number
@@ -171,12 +192,14 @@ def test_a_second_signal_where_a_callback_blocks(tmp_path, number):
     while run.returncode is None:
         run.send_signal(number)
         sent += 1
-        try:
-            _, errors = run.communicate(timeout=0.2)
-        except subprocess.TimeoutExpired:
-            assert sent < 50
+        with suppress(subprocess.TimeoutExpired):
+            run.wait(0.2)
+        assert sent < 50
+    _, errors = run.communicate()
     assert sent > 1
-    assert (run.returncode, errors) == (128 + number, b"")
+    assert run.returncode == 128 + number
+    assert errors.startswith(b"mockdata: stopped; to repeat: ")
+    assert errors.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -184,3 +207,68 @@ def test_many_signals_at_once_are_one(struck, earlier, number):
     _, unchanged = earlier
     assert struck("mockdata.workers.pool._done", number, "60k", "-q", times=5) == 128 + number
     assert unchanged()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("where", ["import mockdata.command.cli", "mockdata.workers.pool._done"])
+def test_a_signal_that_was_ignored_stays_so(struck, earlier, where, number, monkeypatch):
+    """As SIGHUP is under nohup, and SIGINT in the background of a script."""
+    folder, unchanged = earlier
+    ignored = f"import signal; signal.signal({int(number)}, signal.SIG_IGN)\n{SIGNALLED}"
+    monkeypatch.setitem(globals(), "SIGNALLED", ignored)
+    assert struck(where, number, "60k", "-q", soon=False) == 0
+    assert kept(folder).keys() == FILES
+    assert not unchanged()
+
+
+IGNORED_HANGUP = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+
+ON_A_TERMINAL = """
+import fcntl, os, sys, termios
+
+os.setsid()
+fcntl.ioctl(2, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "mockdata", *sys.argv[1:]])
+"""
+
+
+@pytest.mark.parametrize("option", [[], ["-q"], ["--no-progress"], ["--json"]])
+def test_a_terminal_that_is_lost(earlier, tmp_path, option):
+    _, unchanged = earlier
+    main, side = pty.openpty()
+    run = subprocess.Popen(
+        [sys.executable, "-c", ON_A_TERMINAL, "5M", *option],
+        cwd=tmp_path,
+        stdin=side,
+        stdout=side,
+        stderr=side,
+        env=os.environ | {"TERM": "xterm-256color"},
+    )
+    os.close(side)
+    while not any(name.endswith("mockdata-tmp") for name in os.listdir(tmp_path / "data")):
+        assert run.poll() is None
+    os.close(main)
+    assert run.wait(30) == 129
+    with pytest.raises(ProcessLookupError):
+        os.killpg(run.pid, 0)
+    assert unchanged()
+
+
+def test_a_hangup_that_is_ignored_changes_nothing_when_the_terminal_is_lost(earlier, tmp_path):
+    folder, unchanged = earlier
+    main, side = pty.openpty()
+    run = subprocess.Popen(
+        [sys.executable, "-c", IGNORED_HANGUP + ON_A_TERMINAL, "2M"],
+        cwd=tmp_path,
+        stdin=side,
+        stdout=subprocess.DEVNULL,
+        stderr=side,
+        env=os.environ | {"TERM": "xterm-256color"},
+    )
+    os.close(side)
+    while not any(name.endswith("mockdata-tmp") for name in os.listdir(tmp_path / "data")):
+        assert run.poll() is None
+    os.close(main)
+    assert run.wait(60) == 0
+    assert kept(folder).keys() == FILES
+    assert not unchanged()

@@ -155,10 +155,11 @@ def _progress(
     options: Options, watch: Watch
 ) -> AbstractContextManager[Callable[[Progress], None] | None]:
     """Return what shows progress, if it is wanted and does not get in between rows."""
+    if not options.progress or sys.stderr is None:
+        return nullcontext()
     from mockdata.command.display import has_bars, live_progress, on_terminal
 
-    rows_on_screen = options.sink == "stdout" and on_terminal(sys.stdout)
-    if not options.progress or sys.stderr is None or (rows_on_screen and on_terminal(sys.stderr)):
+    if options.sink == "stdout" and on_terminal(sys.stdout) and on_terminal(sys.stderr):
         return nullcontext()
     return live_progress(watch, options.run.records, bars=has_bars(sys.stderr))
 

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TextIO
 
@@ -109,8 +108,8 @@ class Lines:
         parts = [f"{taken:,} of {self._records:,} records", f"{taken * 100 // self._records}%"]
         parts.append(f"{scaled(rate, '/s')}")
         if taken:
-            left = timedelta(seconds=round((self._records - taken) / rate))
-            parts.append(f"{left} left")
+            left = round((self._records - taken) / rate)
+            parts.append(f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left")
         if (delivery := self._watch.delivery()) is not None:
             parts.append(described_delivery(delivery, seconds))
         print("mockdata: " + ", ".join(parts), file=sys.stderr, flush=True)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import signal
 import sys
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mockdata.command.arguments import Options, Said
 from mockdata.command.output import say, write_past_buffers
-from mockdata.command.repeat import continuing, repeating
 from mockdata.command.signals import BY_SIGNAL
-from mockdata.command.watch import Watch
 from mockdata.errors import one_line
-from mockdata.pipeline.report import Report
+
+if TYPE_CHECKING:
+    from mockdata.command.watch import Watch
+    from mockdata.pipeline.report import Report
 
 __all__ = ["DONE", "FAILED", "STDOUT", "WRONG_USE", "Ending"]
 
@@ -44,6 +45,7 @@ class Ending:
         delivery = report.delivery
         self._is_told = True
         if not (options.json or options.quiet):
+            from mockdata.command.repeat import repeating
             from mockdata.command.summary import summary
 
             folder = options.output if options.sink == "csv" else None
@@ -122,6 +124,8 @@ class Ending:
         """Say how to go on with the run, if some of its records are known to be delivered."""
         if self.options is None:
             return ""
+        from mockdata.command.repeat import continuing, repeating
+
         delivery = self.watch.delivery() if self.watch is not None else None
         if delivery is not None and (command := continuing(self.options, delivery.resume)):
             return f"to go on: {command}"

@@ -48,15 +48,19 @@ def _named(numbers: Numbers) -> list[str]:
 
 
 def _place(options: Options) -> Iterator[str]:
-    """Say where the records go and how fast, as far as it is not the default."""
+    """Say where the records go, how and how fast, as far as it is not the default."""
     if options.sink != "csv":
         yield from _option("-s", "--sink", options.sink)
     elif options.output != FOLDER:
         yield from _option("-o", "--output", options.output)
     if options.format != FORMATS[0]:
         yield from ("-f", options.format)
-    if not options.header:
-        yield "--no-header"
+    flags = {
+        "--no-header": not options.header,
+        "--no-clobber": not options.clobber,
+        "--fsync": options.fsync,
+    }
+    yield from (flag for flag, is_given in flags.items() if is_given)
     if options.rate is not None:
         yield from ("--rate", options.rate)
 
@@ -73,8 +77,10 @@ def _program() -> list[str]:
 
 
 def _name(path: str) -> str:
-    """Return the shortest name by which a shell finds the program, with its own environment."""
-    import shutil
-
+    """Return a program's name alone, if a shell with this environment finds the program by it."""
     name = os.path.basename(path)
-    return name if shutil.which(name) == path else path
+    for folder in os.get_exec_path():
+        found = os.path.join(folder, name)
+        if os.access(found, os.X_OK) and not os.path.isdir(found):
+            return name if found == path else path
+    return path

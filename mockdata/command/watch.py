@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager, suppress
-from types import TracebackType
+from typing import TYPE_CHECKING
 
-from mockdata.pipeline.report import Progress
 from mockdata.sinks import AnySink, Delivery, Run, Session, Writer, as_sink
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from mockdata.pipeline.report import Progress
 
 __all__ = ["Watch"]
 

@@ -12,11 +12,12 @@ from mockdata.vaults import VAULTS
 
 __all__ = ["read_counts", "read_number", "read_part", "read_rate", "read_start"]
 
-DIGITS: Final = "([0-9]+(?:_[0-9]+)*)"
-COUNT: Final = re.compile(DIGITS + r"(?:(?:\.([0-9]+))?([kmgt]))?", re.ASCII | re.IGNORECASE)
-RATE: Final = re.compile(DIGITS + r"(\.[0-9]+)?([kmgt]?)", re.ASCII | re.IGNORECASE)
-NUMBER: Final = re.compile("-?" + DIGITS, re.ASCII)
-PART: Final = re.compile("([0-9]{1,39})/([0-9]{1,39})", re.ASCII)
+DIGITS: Final = "[0-9]+(?:_[0-9]+)*"
+COUNT: Final = f"({DIGITS})(?:(?:\\.([0-9]+))?([kKmMgGtT]))?"
+RATE: Final = f"({DIGITS}(?:\\.[0-9]+)?)([kKmMgGtT]?)"
+NUMBER: Final = f"-?{DIGITS}"
+"""Patterns; each is compiled when it is first used, which takes longer than to use it."""
+
 FACTORS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 LONGEST: Final = 40
@@ -52,22 +53,21 @@ def read_start(words: Sequence[str]) -> int | dict[str, int]:
 
 def read_part(text: str) -> tuple[int, int]:
     """Return what ``K/N`` says."""
-    match = PART.fullmatch(text)
-    number, parts = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1 <= number <= parts:
-        raise PlanError("part", f"{shown(text)} is not K/N with K from 1 to N")
-    return number, parts
+    number, _, parts = map(read_number, text.partition("/"))
+    if isinstance(number, int) and isinstance(parts, int) and 1 <= number <= parts:
+        return number, parts
+    raise PlanError("part", f"{shown(text)} is not K/N with K from 1 to N")
 
 
 def read_rate(text: str | None) -> float | str | None:
     """Return the rate that a text writes; a text that writes none is for the plan to refuse."""
-    match = RATE.fullmatch(text or "")
-    return float(match[1] + (match[2] or "")) * FACTORS[match[3].lower()] if match else text
+    match = re.fullmatch(RATE, text) if text is not None else None
+    return float(match[1]) * FACTORS[match[2].lower()] if match else text
 
 
 def read_number(text: str) -> int | str:
     """Return the number that a text writes; a text that writes none is for the plan to refuse."""
-    return int(text) if NUMBER.fullmatch(text) and len(text) < LONGEST else text
+    return int(text) if len(text) < LONGEST and re.fullmatch(NUMBER, text) else text
 
 
 def _by_vault(argument: str, words: Sequence[str], least: int) -> dict[str, int]:
@@ -96,7 +96,7 @@ def _whole(argument: str, text: str, word: str, least: int) -> int:
 
 def _value(text: str) -> tuple[int, int]:
     """Return a number's whole part, and whether there is more of it: -1 and 0 if it is none."""
-    match = COUNT.fullmatch(text) if len(text) <= LONGEST else None
+    match = re.fullmatch(COUNT, text) if len(text) <= LONGEST else None
     if match is None:
         return -1, 0
     digits, fraction, letter = match[1], match[2] or "", (match[3] or "").lower()

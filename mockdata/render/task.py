@@ -1,4 +1,4 @@
-"""What a worker does: it renders a range of records and writes their lines to two files.
+"""What a worker does: it renders a range of records and writes their lines to files.
 
 The files belong to a sink, or they are a slab: memory that the parent process reads. Either way
 the lines are written with plain system calls, so a full disk or no memory is an OSError.
@@ -9,15 +9,21 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from typing import NamedTuple, Self
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Final, NamedTuple, Self, overload
 
-from mockdata.vaults import BATCH, Key, kernel
-from mockdata.vaults._kernel import Kernel
+import numpy as np
+
+from mockdata.render.builtin import program_of
+from mockdata.render.numpy_renderer import Renderer, Workspace
+from mockdata.render.program import Program
+from mockdata.vaults import BATCH, Key
 
 __all__ = ["Place", "measure", "render"]
 
-KERNELS = 8
-"""Kernels that a worker keeps for its next task; one takes about 1.5 MB."""
+KEPT_BYTES: Final = 8 * 2**20
+"""Bytes of the buffers that a worker's thread keeps for its next tasks; a vault's are 1 to 2 MB."""
 
 
 class Place(NamedTuple):
@@ -33,48 +39,90 @@ class Place(NamedTuple):
         return self._replace(offset=self.offset + size)
 
 
-class _Kernels(threading.local):
-    """The kernels of this thread, the one used last at the end."""
+class _Renderers(threading.local):
+    """The renderers of this thread, the one used last at the end."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[Key, int], Kernel] = {}
+        self._made: dict[Program, Renderer] = {}
+        self._workspace: Workspace | None = None
 
-    def get(self, key: Key, capacity: int) -> Kernel:
-        found = self._made.pop((key, capacity), None) or kernel(key, capacity)
-        self._made[key, capacity] = found
-        if len(self._made) > KERNELS:
+    def get(self, program: Program, capacity: int) -> Renderer:
+        """Return a renderer of at least some capacity."""
+        found = self._made.pop(program, None)
+        if found is None or found.capacity < capacity:
+            found = Renderer(program, capacity, self._room(capacity))
+        self._made[program] = found
+        while sum(made.nbytes for made in self._made.values()) > KEPT_BYTES and len(self._made) > 1:
             del self._made[next(iter(self._made))]
         return found
 
+    def _room(self, capacity: int) -> Workspace:
+        if self._workspace is None or self._workspace.capacity != capacity:
+            self._workspace = Workspace(capacity)
+        return self._workspace
 
-_kernels = _Kernels()
+
+_renderers = _Renderers()
+
+
+@overload
+def render(
+    program: Key, start: int, stop: int, places: Sequence[Place], batch: int = BATCH
+) -> list[int]: ...
+
+
+@overload
+def render(
+    program: Program, start: int, stop: int, places: Sequence[Place], batch: int = BATCH
+) -> list[tuple[int, ...]]: ...
 
 
 def render(
-    key: Key, start: int, stop: int, places: tuple[Place, Place], batch: int = BATCH
-) -> list[int]:
-    """Write the lines of the indices from ``start`` up to ``stop`` to places for data and tokens.
+    program: Program | Key, start: int, stop: int, places: Sequence[Place], batch: int = BATCH
+) -> list[tuple[int, ...]] | list[int]:
+    """Write the lines of the indices from ``start`` up to ``stop`` to a place for each output.
 
-    Returns the bytes of the data lines of each batch of up to ``batch`` records. Raises OSError,
-    with the file's name.
+    Returns the bytes that each output has of each ``batch`` records, the last of which may be
+    fewer. Raises OSError, with the file's name.
     """
-    kernel = _kernels.get(key, min(batch, stop - start))
-    sizes = []
-    with _Writer(places[0]) as write_data, _Writer(places[1]) as write_tokens:
-        for first in range(start, stop, batch):
-            data_lines, token_lines = kernel.render(first, min(first + batch, stop))
-            write_data(data_lines)
-            write_tokens(token_lines)
-            sizes.append(len(data_lines))
+    if isinstance(program, Key):
+        return [sizes[0] for sizes in render(program_of(program), start, stop, places, batch)]
+    block = max(BATCH // batch, 1) * batch
+    renderer = _renderers.get(program, min(block, stop - start))
+    sizes: list[tuple[int, ...]] = []
+    with ExitStack() as stack:
+        writers = [stack.enter_context(_Writer(place)) for place in places]
+        for first in range(start, stop, block):
+            last = min(first + block, stop)
+            for write, lines in zip(writers, renderer.render(first, last), strict=True):
+                write(lines)
+            sizes += _sizes(renderer, len(places), last - first, batch)
     return sizes
 
 
-def measure(key: Key, start: int, stop: int) -> int:
-    """Return the bytes of the data lines of the indices from ``start`` up to ``stop``."""
-    kernel = _kernels.get(key, min(BATCH, stop - start))
-    return sum(
-        kernel.measure(first, min(first + BATCH, stop)) for first in range(start, stop, BATCH)
-    )
+@overload
+def measure(program: Key, start: int, stop: int) -> int: ...
+
+
+@overload
+def measure(program: Program, start: int, stop: int) -> tuple[int, ...]: ...
+
+
+def measure(program: Program | Key, start: int, stop: int) -> tuple[int, ...] | int:
+    """Return the bytes that each output has of the indices from ``start`` up to ``stop``."""
+    if isinstance(program, Key):
+        return measure(program_of(program), start, stop)[0]
+    renderer = _renderers.get(program, min(BATCH, stop - start))
+    step = renderer.capacity
+    blocks = [renderer.measure(k, min(k + step, stop)) for k in range(start, stop, step)]
+    return tuple(map(sum, zip(*blocks, strict=True)))
+
+
+def _sizes(renderer: Renderer, outputs: int, count: int, batch: int) -> list[tuple[int, ...]]:
+    """Return the bytes of each batch of the records that were rendered last."""
+    last = [*range(batch, count, batch), count]
+    ends = [renderer.ends(output, count)[np.array(last) - 1] for output in range(outputs)]
+    return [*zip(*(np.diff(end, prepend=0).tolist() for end in ends), strict=True)]
 
 
 class _Writer:

@@ -286,13 +286,16 @@ class _File:
             os.fsync(self.number)
 
     def discard(self, *, committed: bool) -> None:
-        """Remove the file, unless it has its final name; then the earlier one of that name."""
-        if self._file is not None:
-            is_left = committed or identity(self.temporary) == identity(self.number)
-            try:
-                for path in (self.temporary, self.temporary + EARLIER) if is_left else ():
-                    with suppress(FileNotFoundError):
-                        os.unlink(path)
-            finally:
-                self._file.close()
-                self._file = None
+        """Remove the file or, if it has got its final name, the earlier one of that name."""
+        if self._file is None:
+            return
+        left = [self.temporary, self.temporary + EARLIER] if committed else []
+        if not committed and identity(self.temporary) == identity(self.number):
+            left = [self.temporary]
+        try:
+            for path in left:
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+        finally:
+            self._file.close()
+            self._file = None

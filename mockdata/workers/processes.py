@@ -87,6 +87,7 @@ class Processes(ProcessPoolExecutor):
     def __init__(self, workers: int) -> None:
         self._size = workers
         self._started: list[BaseProcess] = []
+        self._killing = threading.Lock()
         self._inherited: OpenFiles = {}  # filled when the workers are forked, and so seen by them
         with naming("worker processes"), _fork_turn:
             others = _open_files()
@@ -122,8 +123,12 @@ class Processes(ProcessPoolExecutor):
         """Kill the processes and wait for their end; they hold nothing that needs closing.
 
         Each is waited for by the pipe that its end closes. Its exit code may have gone to others,
-        as where SIGCHLD is ignored.
+        as where SIGCHLD is ignored. May be called again, and by several threads at a time.
         """
+        with self._killing:
+            self._kill()
+
+    def _kill(self) -> None:
         started, self._started = self._started, []
         for process in started:
             if not wait([process.sentinel], 0):

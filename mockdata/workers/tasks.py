@@ -63,7 +63,9 @@ class Tasks:
 
 
 def note_later_error(first: BaseException, later: BaseException) -> None:
-    """Note on the first error of a run that another one came after it."""
+    """Note on the first error of a run that another one came after it, unless it says the same."""
+    if type(first) is type(later) and getattr(first, "errno", 0) == getattr(later, "errno", 1):
+        return  # one full disk, met by several vaults
     first.add_note(f"mockdata: then came {type(later).__name__}: {later}")
     for note in getattr(later, "__notes__", ()):
         first.add_note(note)
@@ -152,7 +154,21 @@ async def in_thread(
 
 
 async def off_the_loop(step: Callable[[], None]) -> None:
-    """Take a step in a thread that nothing else waits for or, if none can be started, here."""
+    """Take a step in a thread that nothing else waits for or, if none can be started, here.
+
+    It is taken to its end, however often the caller is cancelled meanwhile.
+    """
+    taking = asyncio.ensure_future(_off_the_loop(step))
+    try:
+        await ended(taking)
+    except asyncio.CancelledError:
+        if not taking.cancelled():
+            taking.exception()  # the cancellation counts
+        raise
+    taking.result()
+
+
+async def _off_the_loop(step: Callable[[], None]) -> None:
     try:
         await anyio.to_thread.run_sync(step, limiter=anyio.CapacityLimiter(1))
     except RuntimeError as error:

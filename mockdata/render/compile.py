@@ -1,0 +1,82 @@
+r"""From columns and a layout to a program.
+
+>>> from mockdata.render.layout import Rows
+>>> from mockdata.vaults.pieces import Choice, Literal
+>>> pin = Column("pin", "value", (Literal("P"), *[Choice(tuple("0123456789"))] * 4))
+>>> program = compile_program([pin], Rows(b"pin,", b",", b"\n"), seed=1, timestamp=1_700_000_000)
+>>> program.lines[0].longest
+10
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mockdata.render.drawn import sources
+from mockdata.render.items import Item, Lit
+from mockdata.render.layout import Columns, Layout, needs_quotes
+from mockdata.render.lines import Rows
+from mockdata.render.program import Program
+from mockdata.render.schedule import scheduled
+from mockdata.render.streams import Compiler
+from mockdata.vaults import pieces as of
+from mockdata.vaults.columns import Column
+
+__all__ = ["compile_program"]
+
+QUOTE = b'"'
+
+
+def compile_program(
+    columns: Sequence[Column],
+    layout: Layout,
+    *,
+    seed: int,
+    timestamp: int,
+) -> Program:
+    """Return the program that renders columns in a layout.
+
+    An output is a column's, in their order, or the only one of ``Rows``. No two different columns
+    have the same vault and side.
+    """
+    compiler = Compiler(seed, timestamp, layout.escape)
+    for column in columns:
+        compiler.look_ahead(column)
+    quoted = tuple(
+        layout.escape == "csv" and needs_quotes(_texts(sources(column))) for column in columns
+    )
+    made = [compiler.column(column) for column in columns]
+    cells = [
+        [Lit(QUOTE), *items, Lit(QUOTE)] if quotes else items
+        for items, quotes in zip(made, quoted, strict=True)
+    ]
+    rows = Rows(compiler.steps)
+    for items in _outputs(cells, layout):
+        rows.add(items)
+    steps = scheduled(compiler.steps.made, rows.puts(), rows.lines)
+    return Program(compiler.steps.registers, tuple(steps), tuple(rows.lines), quoted, compiler.bias)
+
+
+def _outputs(cells: Sequence[Sequence[Item]], layout: Layout) -> list[list[Item]]:
+    """Return the items of each output's rows."""
+    if isinstance(layout, Columns):
+        return [[*items, Lit(layout.end)] for items in cells]
+    before, *gaps = layout.gaps(len(cells))
+    row: list[Item] = [Lit(before)]
+    for items, gap in zip(cells, gaps, strict=True):
+        row += [*items, Lit(gap)]
+    return [row]
+
+
+def _texts(pieces: Sequence[of.Piece]) -> list[str]:
+    """Return texts with all characters that pieces can spell, but letters and digits."""
+    texts: list[str] = []
+    for piece in pieces:
+        match piece:
+            case of.Literal(text):
+                texts.append(text)
+            case of.Choice(choices) | of.Weighted(texts=choices):
+                texts += choices
+            case of.Date():
+                texts.append(piece.format)
+    return texts

@@ -1,0 +1,280 @@
+"""The steps of a program, and the tables that they need: plain data, which ``program`` explains."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from mockdata.render.permute import Permutation, Rounds
+
+__all__ = [
+    "INDEX",
+    "CheckDigit",
+    "Days",
+    "Digit",
+    "Distinct",
+    "Factor",
+    "Fraction",
+    "Join",
+    "Justify",
+    "Names",
+    "Numbers",
+    "Permute",
+    "Pick",
+    "PutLength",
+    "PutSuffix",
+    "PutText",
+    "PutUuid",
+    "Scatter",
+    "Shift",
+    "Split",
+    "Step",
+    "Table",
+    "Term",
+    "Texts",
+    "Tweak",
+    "Weights",
+    "Wide",
+    "Word",
+]
+
+INDEX: Final = 0
+"""The register of the record's index."""
+
+
+class Texts(NamedTuple):
+    """A table's texts, or a literal if it is one."""
+
+    texts: tuple[bytes, ...]
+
+
+class Numbers(NamedTuple):
+    """The numbers of ascending, inclusive ranges, in ``width`` digits, or without zeros if 0."""
+
+    ranges: tuple[tuple[int, int], ...]
+    width: int
+
+
+class Days(NamedTuple):
+    """``size`` days from the proleptic ordinal ``first`` on, as ``format`` says."""
+
+    first: int
+    size: int
+    format: str
+
+
+class Names(NamedTuple):
+    """The names of the census, in one of the cases of ``mockdata.vaults.pieces.Case``."""
+
+    source: str
+    case: str
+
+
+Factor = Texts | Numbers | Days | Names
+
+
+class Table(NamedTuple):
+    """Texts: every combination of the factors' texts, the first factor most significant.
+
+    ``end`` stands behind each. Of this, the bytes from ``start`` up to ``start + width`` are the
+    table's, zeros where a text is shorter; all of the longest text if ``width`` is 0.
+    """
+
+    factors: tuple[Factor, ...]
+    end: bytes = b""
+    start: int = 0
+    width: int = 0
+
+
+class Weights(NamedTuple):
+    """Weights of a table's rows: of a table of the census by its name, or the numbers."""
+
+    source: str
+    weights: tuple[int, ...] = ()
+
+
+class Distinct(NamedTuple):
+    """``out = permuted source * size >> 64``."""
+
+    out: int
+    source: int
+    key: Permutation
+    size: int
+
+
+class Permute(NamedTuple):
+    """``out`` = the permuted ``source``: a hash."""
+
+    out: int
+    source: int
+    key: Permutation
+
+
+class Word(NamedTuple):
+    """``out`` = the word of this number of a hash."""
+
+    out: int
+    hash: int
+    number: int
+
+
+class Pick(NamedTuple):
+    """``out`` = a row by its weight: by the upper or the lower 32 bits of a word."""
+
+    out: int
+    word: int
+    lower: bool
+    weights: Weights
+
+
+class Fraction(NamedTuple):
+    """``out = word >> 16``."""
+
+    out: int
+    word: int
+
+
+class Digit(NamedTuple):
+    """``out = fraction * size >> 48``; the fraction becomes what is left behind the point."""
+
+    out: int
+    fraction: int
+    size: int
+
+
+class Wide(NamedTuple):
+    """``out = (first << 64 | second) * size >> 128``."""
+
+    out: int
+    first: int
+    second: int
+    size: int
+
+
+class Scatter(NamedTuple):
+    """``left * rounds.right + right`` = ``number``, permuted; ``tweak`` is added to every key.
+
+    A number that is not below ``rounds.size`` is taken modulo it; ``tweak`` is -1 where there is
+    none.
+    """
+
+    left: int
+    right: int
+    number: int
+    rounds: Rounds
+    tweak: int = -1
+
+
+class Join(NamedTuple):
+    """``out = high * size + low``."""
+
+    out: int
+    high: int
+    size: int
+    low: int
+
+
+class Split(NamedTuple):
+    """``high, low = divmod(number, size)``."""
+
+    high: int
+    low: int
+    number: int
+    size: int
+
+
+class Tweak(NamedTuple):
+    """``out`` = a hash of registers: ``z = (z ^ register) * FILL; z ^= z >> 32``, from key on."""
+
+    out: int
+    key: int
+    registers: tuple[int, ...]
+
+
+class Shift(NamedTuple):
+    """``out = number * step + start``, and ``gap`` more from each ``at`` on."""
+
+    out: int
+    number: int
+    start: int
+    step: int = 1
+    gaps: tuple[tuple[int, int], ...] = ()
+
+
+class Justify(NamedTuple):
+    """``length`` = the digits of ``number``; ``out = number * 10 ** (digits - length)``."""
+
+    out: int
+    length: int
+    number: int
+    digits: int
+
+
+class Term(NamedTuple):
+    """What a check digit is computed from: ``text``, ``suffix``, ``uuid`` or ``number``.
+
+    ``source`` is the register of a table's row (-1: it has one), of a hash or of the number.
+    """
+
+    kind: str
+    source: int
+    table: Table = Table(())
+
+
+class CheckDigit(NamedTuple):
+    """``out`` = the Luhn check digit of the terms, the last one first."""
+
+    out: int
+    terms: tuple[Term, ...]
+
+
+class PutText(NamedTuple):
+    """Put the text in row ``pick`` of a table to places: outputs, and offsets in their rows."""
+
+    pick: int
+    table: Table
+    places: tuple[tuple[int, int], ...]
+
+
+class PutSuffix(NamedTuple):
+    """Put the 16 characters of a hash to places."""
+
+    hash: int
+    places: tuple[tuple[int, int], ...]
+
+
+class PutUuid(NamedTuple):
+    """Put the 36 characters of a hash to places."""
+
+    hash: int
+    places: tuple[tuple[int, int], ...]
+
+
+class PutLength(NamedTuple):
+    """Set the bytes of a unit: of a table's text, or what a register says; ``more`` is added."""
+
+    pick: int
+    table: Table | None
+    more: int
+    places: tuple[tuple[int, int], ...]
+
+
+Step = (
+    Distinct
+    | Permute
+    | Word
+    | Pick
+    | Fraction
+    | Digit
+    | Wide
+    | Scatter
+    | Join
+    | Split
+    | Tweak
+    | Shift
+    | Justify
+    | CheckDigit
+    | PutText
+    | PutSuffix
+    | PutUuid
+    | PutLength
+)

@@ -1,0 +1,258 @@
+"""From definitions to columns: references found, capacities known, uniqueness proved.
+
+A ``Resolver`` looks at one vault or table at a time, and at those that it refers to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+from typing import Final
+
+from mockdata.errors import PlanError
+from mockdata.vaults.columns import Column
+from mockdata.vaults.expand import Expander, Item, Owner, mistake, pattern_of, side_of
+from mockdata.vaults.frozen import frozen
+from mockdata.vaults.pieces import (
+    Choice,
+    Date,
+    Index,
+    Number,
+    Piece,
+    Reference,
+    Same,
+    Suffix,
+    Uuid,
+    Weighted,
+)
+from mockdata.vaults.profile import Profile
+from mockdata.vaults.same import Cut, cut
+from mockdata.vaults.texts import PatternError
+from mockdata.vaults.typed import misfit
+from mockdata.vaults.unique import apart
+from mockdata.vaults.vault import Table, Vault
+
+__all__ = ["Resolved", "ResolvedTable", "Resolver", "check_count"]
+
+AMBIGUOUS: Final = (
+    "this varies in length and what follows may continue it, so that two records could read alike; "
+    "pad it, or set it apart by a character that neither has"
+)
+
+
+@frozen
+class Resolved:
+    """A vault, and the two columns of its records."""
+
+    vault: Vault
+    value: Column
+    token: Column
+
+    @property
+    def name(self) -> str:
+        """The vault's name."""
+        return self.vault.name
+
+    @property
+    def capacity(self) -> int | None:
+        """How many records there can be: the lesser capacity, or None for any number."""
+        capacities = (self.value.capacity, self.token.capacity)
+        return min((n for n in capacities if n is not None), default=None)
+
+
+@frozen
+class ResolvedTable:
+    """A table, and its columns."""
+
+    table: Table
+    columns: tuple[Column, ...]
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self.table.name
+
+
+def check_count(resolved: Resolved, stop: int) -> None:
+    """Raise PlanError if the indices below ``stop`` are more than the records that differ.
+
+    ``stop`` is that of the whole run, its start included, whatever part of it is made here.
+    """
+    vault, capacity = resolved.vault, resolved.capacity
+    if vault.repeats or vault.distinct is not None or capacity is None or stop <= capacity:
+        return
+    side = "values" if capacity == resolved.value.capacity else "tokens"
+    raise PlanError(
+        "counts",
+        f"{vault.name}: {stop} records, and only {capacity} {side} differ; ask for fewer, widen "
+        "the pattern, add {suffix} to it, or set repeats = true",
+    )
+
+
+class Resolver:
+    """Resolves the definitions of one set, which maps names to vaults and tables."""
+
+    def __init__(self, known: Mapping[str, Owner]) -> None:
+        self._expander = Expander(known)
+        self._columns: dict[tuple[str, str], Column] = {}
+
+    def vault(self, vault: Vault) -> Resolved:
+        """Return a vault of the set, resolved.
+
+        Raises PlanError, which names the pattern and the place in it.
+        """
+        resolved = Resolved(vault, self._column(vault, "value"), self._column(vault, "token"))
+        if not vault.repeats:
+            for column in (resolved.value, resolved.token):
+                self._check_unique(vault, column)
+                _check_distinct(vault, column)
+        return resolved
+
+    def table(self, table: Table) -> ResolvedTable:
+        """Return a table of the set, resolved; its columns promise no uniqueness of their own.
+
+        Raises PlanError, which names the column and the place in its pattern.
+        """
+        columns = []
+        for column in table.columns:
+            items = self._expander.items(table, column.name)
+            if problem := misfit(column.type, [item.piece for item in items]):
+                raise mistake(table, column.name, 0, problem)
+            columns.append(self._column(table, column.name))
+        return ResolvedTable(table, tuple(columns))
+
+    def regex(self, owner: Owner, side: str) -> str:
+        """Return what every text of a column matches in full, as Python's ``re`` writes it."""
+        from mockdata.vaults.regex import to_regex
+
+        return to_regex(item.piece for item in self._expander.items(owner, side))
+
+    def _column(self, owner: Owner, side: str) -> Column:
+        node = (owner.name, side)
+        if node not in self._columns:
+            items = self._expander.items(owner, side)  # first: it refuses circles
+            pieces, kept = self._pieces(owner, side)
+            self._columns[node] = Column(
+                *node,
+                tuple(map(self._direct, pieces)),
+                owner.distinct if isinstance(owner, Vault) else None,
+                owner.repeats if isinstance(owner, Vault) else True,
+                kept,
+                self._references(owner, pieces),
+                self._capacity(owner, side, items),
+            )
+        return self._columns[node]
+
+    def _pieces(self, owner: Owner, side: str) -> tuple[tuple[Piece, ...], tuple[int, int]]:
+        """Return a column's pieces as they are rendered, and how many a ``Same`` of them keeps."""
+        if not isinstance(owner, Vault):
+            return pattern_of(owner, side).pieces, (0, 0)
+        value = self._cut(owner)
+        if side == "value":
+            return value.pieces, (0, 0)
+        return owner.token_pattern.pieces, (value.left, value.right)
+
+    def _direct(self, piece: Piece) -> Piece:
+        """Return a reference to a field that is itself a reference as one to the last of them."""
+        while isinstance(piece, Reference) and piece.what not in ("value", "token"):
+            found = self._expander.field(piece)
+            if not isinstance(found, Reference):
+                break
+            piece = replace(found, case=piece.case or found.case)
+        return piece
+
+    def _references(self, owner: Owner, pieces: tuple[Piece, ...]) -> tuple[Column, ...]:
+        found: dict[tuple[str, str], Column] = {}
+        for piece in map(self._direct, pieces):
+            if isinstance(piece, Same):
+                found[owner.name, "value"] = self._column(owner, "value")
+            elif isinstance(piece, Reference):
+                side = side_of(piece)
+                found[piece.vault, side] = self._column(self._expander.vault(piece.vault), side)
+        return tuple(found.values())
+
+    def _capacity(self, owner: Owner, side: str, items: tuple[Item, ...]) -> int | None:
+        """Return how many texts never repeat; a token of the value's pattern has the value's."""
+        if any(map(_counts, items)):
+            return None
+        if any(isinstance(piece, Same) for piece in pattern_of(owner, side).pieces):
+            items = self._expander.items(owner, "value")
+        return prod(map(_size, items))
+
+    # What a token of the value's own pattern keeps.
+
+    def _cut(self, vault: Vault) -> Cut:
+        """Return the value's pieces, cut as the token's ``Same`` wants it."""
+        value, token = vault.value_pattern, vault.token_pattern
+        for piece, place in zip(token.pieces, token.places, strict=True):
+            if isinstance(piece, Same):
+                try:
+                    made = cut(value.pieces, value.places, piece, self._measure)
+                    _check_drawn(made)
+                except PatternError as error:
+                    raise mistake(vault, "token", place, f"{{same}} {error.problem}") from None
+                return made
+        return Cut(value.pieces, value.places)
+
+    def _measure(self, piece: Piece) -> Profile | None:
+        """Return the profile of a value's piece, or None for a reference of varying width."""
+        if not isinstance(piece, Reference):
+            return self._expander.profile(piece)
+        piece = self._direct(piece)
+        if not isinstance(piece, Reference):
+            raise TypeError(piece)
+        if piece.what in ("value", "token"):
+            items = self._expander.items(self._expander.vault(piece.vault), piece.what)
+            parts = [self._expander.profile(item.piece) for item in items]
+        else:
+            parts = [self._expander.profile(self._expander.field(piece))]
+        if not all(part.fixed for part in parts):
+            return None
+        places = tuple(place for part in parts for place in part.places)
+        return Profile(frozenset({len(places)}), places, sum(part.most_bytes for part in parts))
+
+    # That no text repeats.
+
+    def _check_unique(self, vault: Vault, column: Column) -> None:
+        """Refuse a column whose text may not tell which texts its carrying pieces have."""
+        items = self._expander.items(vault, column.side)
+        profiles = [self._expander.profile(item.piece) for item in items]
+        refused = [apart(profiles, carrying) for carrying in _carrying(items)]
+        if None not in refused:
+            raise mistake(vault, column.side, items[refused[0] or 0].place, AMBIGUOUS)
+
+
+def _carrying(items: tuple[Item, ...]) -> list[list[bool]]:
+    """Return the ways in which pieces hold the index, of which one has to be read.
+
+    A piece that never repeats holds it alone; where there is none, all even pieces hold it.
+    """
+    counted = [k for k, item in enumerate(items) if _counts(item)]
+    if counted:
+        return [[k == one for k in range(len(items))] for one in counted]
+    return [[_size(item) > 1 for item in items]]
+
+
+def _counts(item: Item) -> bool:
+    return item.own and isinstance(item.piece, Suffix | Uuid | Index)
+
+
+def _size(item: Item) -> int:
+    """Return how many texts a vault's own even piece has, or 1 for any other piece."""
+    return item.piece.size if item.own and isinstance(item.piece, Choice | Number | Date) else 1
+
+
+def _check_drawn(made: Cut) -> None:
+    """Refuse a token that is the value itself, since nothing in it is drawn anew."""
+    middle = made.pieces[made.left : len(made.pieces) - made.right]
+    drawn = (Choice, Number, Date, Weighted, Suffix, Uuid)
+    if not any(isinstance(piece, drawn) and getattr(piece, "size", 2) > 1 for piece in middle):
+        raise PatternError(0, "draws nothing anew, so that the token is the value itself")
+
+
+def _check_distinct(vault: Vault, column: Column) -> None:
+    if vault.distinct is None or column.capacity is None or vault.distinct <= column.capacity:
+        return
+    problem = f"distinct = {vault.distinct}, and only {column.capacity} texts differ"
+    raise mistake(vault, column.side, 0, problem)

@@ -1,0 +1,59 @@
+"""What texts may hold, and what their names look like; the limits that bound every definition."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+__all__ = ["LIMIT", "NAME", "PatternError", "control", "did_you_mean", "shown", "utf8_width"]
+
+LIMIT: Final = 1_000
+"""Bytes of UTF-8 that the text of one column may have, at most."""
+
+NAME: Final = re.compile("[a-z][a-z0-9_]{0,63}")
+"""The name of a vault, a table, a table's column or a list."""
+
+CONTROL: Final = "[\0-\x1f\x7f-\x9f\ud800-\udfff]"
+"""Control characters, and halves of characters, which UTF-8 cannot write."""
+
+
+class PatternError(ValueError):
+    """A pattern that cannot be read: the place is a 1-based character of it, or 0 for the whole."""
+
+    def __init__(self, place: int, problem: str) -> None:
+        super().__init__(place, problem)
+        self.place = place
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"character {self.place}: {self.problem}" if self.place else self.problem
+
+
+def control(text: str) -> int:
+    """Return the 1-based place of the first character that no text may hold, or 0."""
+    if text.isprintable():
+        return 0  # as it nearly always is, and the expression need not be compiled
+    found = re.search(CONTROL, text)
+    return found.start() + 1 if found else 0
+
+
+def utf8_width(text: str) -> int:
+    """Return the bytes of a text that has been looked through for surrogates."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
+def shown(text: str, most: int = 40) -> str:
+    """Return a text as a message quotes it: in one line, and cut where it is long."""
+    return repr(text if len(text) <= most else f"{text[:most]}...")
+
+
+def did_you_mean(word: str, known: Iterable[str], form: str = "{}") -> str:
+    """Return ``; did you mean ...?`` with the nearest of the known words, or what there is."""
+    import difflib
+
+    words = list(dict.fromkeys(known))
+    near = difflib.get_close_matches(word[:64].lower(), words, n=1, cutoff=0.55)
+    if near:
+        return f"; did you mean {form.format(near[0])}?"
+    return f"; there are {', '.join(map(form.format, words))}" if 0 < len(words) <= 30 else ""

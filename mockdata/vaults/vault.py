@@ -1,0 +1,237 @@
+"""What users define: a vault, which is two patterns, and a table, which is several columns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from mockdata.errors import PlanError, one_line
+from mockdata.vaults.frozen import frozen
+from mockdata.vaults.lists import TextList
+from mockdata.vaults.pattern import FIELDS, Kind, Pattern
+from mockdata.vaults.pieces import Reference
+from mockdata.vaults.texts import (
+    LIMIT,
+    NAME,
+    PatternError,
+    control,
+    did_you_mean,
+    shown,
+    utf8_width,
+)
+from mockdata.vaults.typed import TYPES, Type, misfit
+
+__all__ = ["Lists", "Table", "TableColumn", "Vault", "checked_name"]
+
+MAX_DISTINCT: Final = 2**40
+
+Lists = Mapping[str, Sequence[str] | Mapping[str, int] | str | os.PathLike[str]]
+"""A name to texts, to texts with their weights, or to the path of a file that has them."""
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Vault:
+    """A vault: the pattern of its values, that of its tokens, and the names of its columns.
+
+    ``value`` and ``token`` are patterns; without a token, tokens are
+    ``tok_NAME_{timestamp}_{suffix}``. ``lists`` are the lists that a pattern's fields may name,
+    ``distinct`` is how many different records there are, and with ``repeats`` a value may come
+    again. A mistake raises PlanError, which says where in the pattern it is; references to other
+    vaults are looked up when the vault is used.
+
+    >>> pin = Vault("pin", value="[0-9]{4}", token="{same}")
+    >>> pin.data_column, pin.token_column
+    ('pin', 'pin_token')
+    """
+
+    name: str
+    value: str
+    token: str
+    data_column: str
+    token_column: str
+    lists: tuple[tuple[str, TextList], ...] = field(repr=False, hash=False)
+    distinct: int | None
+    repeats: bool
+    value_pattern: Pattern = field(init=False, repr=False, compare=False)
+    token_pattern: Pattern = field(init=False, repr=False, compare=False)
+    source: str = field(init=False, repr=False, compare=False)
+
+    def __init__(
+        self,
+        name: str,
+        value: str,
+        token: str | None = None,
+        *,
+        data_column: str | None = None,
+        token_column: str | None = None,
+        lists: Lists | Iterable[tuple[str, TextList]] = (),
+        distinct: int | None = None,
+        repeats: bool = False,
+        source: str = "",
+    ) -> None:
+        checked_name("vault", name)
+        where = f"vault {name}"
+        texts = _lists(where, lists)
+        token = f"tok_{name}_{{timestamp}}_{{suffix}}" if token is None else token
+        data = name if data_column is None else data_column
+        _set(
+            self,
+            name=name,
+            value=value,
+            token=token,
+            data_column=_column(where, "data_column", data),
+            token_column=_column(
+                where, "token_column", f"{data}_token" if token_column is None else token_column
+            ),
+            lists=tuple(texts.items()),
+            distinct=_distinct(where, distinct),
+            repeats=_flag(where, "repeats", repeats),
+            value_pattern=_pattern(where, "value", value, texts, "value"),
+            token_pattern=_pattern(where, "token", token, texts, "token"),
+            source=source,
+        )
+        if self.data_column == self.token_column:
+            raise PlanError(where, f"both columns are called {shown(self.data_column)}")
+        if distinct is not None and repeats:
+            raise PlanError(where, "distinct and repeats contradict each other; leave one out")
+
+
+@frozen
+class TableColumn:
+    """A column of a table: its name, its pattern, and the type that its texts are written in."""
+
+    name: str
+    pattern: Pattern
+    type: Type = "string"
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Table:
+    """A table: columns whose patterns mostly refer to vaults, so that a row is one person.
+
+    ``columns`` maps a name to a pattern, or to ``{"pattern": ..., "type": ...}`` with the type
+    ``string`` (without one), ``int64`` or ``date``. A mistake raises PlanError.
+
+    >>> Table("people", {"id": {"pattern": "{index:1}", "type": "int64"}}).columns[0].type
+    'int64'
+    """
+
+    name: str
+    columns: tuple[TableColumn, ...]
+    source: str = field(init=False, repr=False, compare=False)
+
+    def __init__(
+        self,
+        name: str,
+        columns: Mapping[str, str | Mapping[str, str]] | Iterable[TableColumn],
+        *,
+        source: str = "",
+    ) -> None:
+        checked_name("table", name)
+        where = f"table {name}"
+        if isinstance(columns, Mapping):
+            made = tuple(_table_column(where, *item) for item in columns.items())
+        else:
+            made = tuple(columns)
+        if not 1 <= len(made) <= LIMIT:
+            raise PlanError(where, f"{len(made)} columns; a table has from 1 to {LIMIT}")
+        _set(self, name=name, columns=made, source=source)
+
+
+def checked_name(what: str, name: object) -> str:
+    """Return the name of a vault, table, column or list; raises PlanError if it is none."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise PlanError(
+            what,
+            f"{shown(str(name))} is no name: lower-case letters, digits and underscores, a letter "
+            "first, 64 characters at most",
+        )
+    return name
+
+
+def _set(instance: object, **values: object) -> None:
+    """Fill the fields of a frozen dataclass that makes itself."""
+    for name, value in values.items():
+        object.__setattr__(instance, name, value)
+
+
+def _lists(where: str, lists: object) -> dict[str, TextList]:
+    try:
+        given: dict[object, object] = dict(lists)  # type: ignore[call-overload]
+    except (TypeError, ValueError):
+        raise PlanError(where, "lists is a mapping of name to texts, or to a file") from None
+    made = {}
+    for name, texts in given.items():
+        label = f"lists.{name}"
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise PlanError(
+                where, f"lists: {shown(str(name))} is no name such as domain or zip_code"
+            )
+        if name in FIELDS or name in ("value", "token"):
+            raise PlanError(where, f"{label}: {name} means something else; give it another name")
+        try:
+            made[name] = TextList.of(texts)
+        except PatternError as error:
+            raise PlanError(where, f"{label}: {error.problem}") from None
+    return made
+
+
+def _pattern(
+    where: str, label: str, text: object, lists: Mapping[str, TextList], kind: Kind
+) -> Pattern:
+    if not isinstance(text, str):
+        raise PlanError(where, f"{label}: a pattern is a text, and not {type(text).__name__}")
+    try:
+        return Pattern.parse(text, lists, kind)
+    except PatternError as error:
+        comma = ", " if error.place else ": "
+        raise PlanError(where, one_line(f"{label}{comma}{error}")) from None
+
+
+def _column(where: str, label: str, name: object) -> str:
+    if not isinstance(name, str) or not name:
+        raise PlanError(where, f"{label}: {shown(str(name))} is no text")
+    if place := control(name):
+        raise PlanError(where, f"{label}, character {place}: {name[place - 1]!a} is in no name")
+    if utf8_width(name) > LIMIT:
+        raise PlanError(where, f"{label}: more than {LIMIT} bytes")
+    return name
+
+
+def _distinct(where: str, distinct: object) -> int | None:
+    if distinct is None:
+        return None
+    if type(distinct) is not int or not 1 <= distinct <= MAX_DISTINCT:
+        problem = f"{shown(repr(distinct))[1:-1]} is not a whole number from 1 to {MAX_DISTINCT}"
+        raise PlanError(where, f"distinct: {problem}")
+    return distinct
+
+
+def _flag(where: str, label: str, flag: object) -> bool:
+    if not isinstance(flag, bool):
+        raise PlanError(where, f"{label}: {shown(repr(flag))[1:-1]} is neither true nor false")
+    return flag
+
+
+def _table_column(where: str, name: object, given: object) -> TableColumn:
+    checked_name(f"{where}, column", name)
+    label = f"column {name}"
+    settings = dict(given) if isinstance(given, Mapping) else {"pattern": given}
+    for key in settings:
+        if key not in ("pattern", "type"):
+            hint = did_you_mean(str(key), ("pattern", "type"))
+            raise PlanError(where, one_line(f"{label}: no setting {shown(str(key))}{hint}"))
+    kind = settings.get("type", "string")
+    if kind not in TYPES:
+        hint = did_you_mean(str(kind), TYPES)
+        raise PlanError(where, one_line(f"{label}: no type {shown(str(kind))}{hint}"))
+    if "pattern" not in settings:
+        raise PlanError(where, f"{label}: it has no pattern")
+    pattern = _pattern(where, label, settings["pattern"], {}, "column")
+    column = TableColumn(cast("str", name), pattern, kind)
+    refers = any(isinstance(piece, Reference) for piece in pattern.pieces)
+    if not refers and (problem := misfit(column.type, pattern.pieces)):
+        raise PlanError(where, f"{label}: {problem}")
+    return column
