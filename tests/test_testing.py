@@ -144,6 +144,16 @@ async def test_the_example_of_a_sink_passes(places, monkeypatch):
     await check_sink(lambda: example.JsonLines(places()), read)
 
 
+async def test_the_skyflow_sink_passes(vault, tmp_path):
+    """Its account is checked; the vault counts records and keeps none that could be read back."""
+    url, ids = vault().url, dict.fromkeys(("name", "id", "dob", "ssn"), "v")
+
+    def make():
+        return mockdata.SkyflowSink(url, ids, token="t", log_folder=tmp_path)
+
+    await check_sink(make)
+
+
 # Sinks with a fault
 
 
