@@ -1,4 +1,4 @@
-"""A sink of one's own: a file of JSON lines for each vault, complete or absent.
+"""A sink of your own: a file of JSON lines for each vault, all of a run or none.
 
 Run it with ``python sink_of_ones_own.py``, or from this folder by way of the command with
 ``python -m mockdata 10 -s sink_of_ones_own:sink``. It needs ``aiofiles``.
@@ -7,10 +7,12 @@ Run it with ``python sink_of_ones_own.py``, or from this folder by way of the co
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import aiofiles
 
@@ -19,24 +21,31 @@ import mockdata
 
 @dataclass(frozen=True)
 class JsonLines:
-    """Writes ``<vault>.jsonl`` in a folder, under another name until the whole run is written."""
+    """Writes ``<vault>.jsonl`` in a folder, under a hidden name until the run is committed."""
 
     folder: Path
 
     @asynccontextmanager
-    async def open(self, vault: mockdata.VaultPlan) -> AsyncIterator[mockdata.Writer]:
+    async def open(self, run: mockdata.Run) -> AsyncIterator[mockdata.Session]:
         self.folder.mkdir(exist_ok=True)
-        unfinished = self.folder / f".{vault.name}.jsonl.tmp"
-        try:
-            async with aiofiles.open(unfinished, "w") as file:
+        names = {vault.name: f"{vault.name}.jsonl" for vault in run.vaults}
+        with TemporaryDirectory(dir=self.folder, prefix=".") as hidden:
+            async with AsyncExitStack() as stack:
+                files = {
+                    vault: await stack.enter_async_context(aiofiles.open(f"{hidden}/{name}", "w"))
+                    for vault, name in names.items()
+                }
 
                 async def write(batch: mockdata.Batch) -> None:
-                    await file.writelines(json.dumps(row._asdict()) + "\n" for row in batch)
+                    rows = (json.dumps(row._asdict()) + "\n" for row in batch)
+                    await files[batch.vault].writelines(rows)
 
-                yield write
-            unfinished.replace(self.folder / f"{vault.name}.jsonl")
-        finally:
-            unfinished.unlink(missing_ok=True)
+                async def commit() -> None:
+                    await stack.aclose()
+                    for name in names.values():
+                        os.replace(f"{hidden}/{name}", self.folder / name)
+
+                yield mockdata.Session(write=write, commit=commit)
 
 
 sink = JsonLines(Path("records"))

@@ -1,6 +1,7 @@
 """Fixtures that many tests share, and the two event loops that every async test runs on."""
 
 import asyncio
+import errno
 import gc
 import json
 import os
@@ -75,6 +76,19 @@ def earlier(tmp_path):
     return folder, unchanged
 
 
+@pytest.fixture(params=["exchange", "link", "rename"])
+def way_of_renaming(request, monkeypatch):
+    """All ways in which a file takes the place of an earlier one."""
+    if request.param != "exchange":
+        monkeypatch.setattr("mockdata.sinks._files._renamed", lambda *_: False)
+    if request.param == "rename":
+
+        def no_links(path, *_, **__):
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+
+        monkeypatch.setattr(os, "link", no_links)
+
+
 def children() -> list[psutil.Process]:
     """Return the processes that this one has started, and theirs."""
     return psutil.Process().children(recursive=True)
@@ -141,6 +155,21 @@ def may_mount() -> bool:
 def kept(folder) -> dict[str, bytes]:
     """Return the name and the content of every file in a folder."""
     return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def kept_files(folder) -> dict[str, bytes]:
+    """Return the name and the content of a run's files in a folder, and of no other."""
+    return {name: content for name, content in kept(folder).items() if name in FILES}
+
+
+def when_written(vault, do):
+    """Return an ``on_progress`` that does something once the vault's files are written."""
+
+    def look(progress):
+        if progress.vault == vault and progress.records:
+            do()
+
+    return look
 
 
 class Vault:

@@ -1,5 +1,6 @@
 """Disks that are full, folders that may not be written to, and other things the system refuses."""
 
+import errno
 import os
 import re
 import sys
@@ -73,6 +74,54 @@ def test_files_that_do_not_fit_are_refused_at_the_start(tmp_path, folder):
     problem = f"no room: the files take {size:,} bytes, and 1,048,576 are free"
     assert re.fullmatch(rf"mockdata: {folder}: {problem}{ENDING}", done.stderr)
     assert done.stdout == "exit 1\n"
+
+
+def disk(monkeypatch, free, blocks=10**9):
+    """Have every disk say that so many bytes are free; return the paths that are asked about."""
+    asked = []
+
+    def statvfs(path):
+        asked.append(path)
+        return SimpleNamespace(f_bavail=free, f_frsize=1, f_blocks=blocks)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    return asked
+
+
+async def test_files_that_do_not_fit_are_refused_before_anything_is_made(tmp_path, monkeypatch):
+    counts = {"id": 100, "ssn": 7}
+    await mockdata.generate(counts, sink=tmp_path / "out")
+    size = sum(len(content) for content in kept(tmp_path / "out").values())
+    began = []
+    asked = disk(monkeypatch, size - 1)
+    with pytest.raises(OSError, match=f"take {size:,} bytes, and {size - 1:,} are free") as caught:
+        await mockdata.generate(counts, sink=tmp_path / "a" / "b", on_progress=began.append)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "a" / "b"))
+    assert asked == [str(tmp_path)]
+    assert began == []
+    assert not (tmp_path / "a").exists()
+    disk(monkeypatch, size)
+    await mockdata.generate(counts, sink=tmp_path / "b")
+
+
+async def test_files_that_do_not_fit_leave_earlier_ones(earlier):
+    folder, unchanged = earlier
+    with pytest.raises(OSError, match="no room: the files take 93,046,171,500,570 bytes, and "):
+        await mockdata.generate({"id": 2**40 // 8, "ssn": 2**40}, sink=folder)
+    assert unchanged()
+
+
+@pytest.mark.parametrize("answer", ["no blocks", "an error"])
+async def test_where_the_room_is_not_known_the_run_goes_ahead(tmp_path, monkeypatch, answer):
+    def refuse(path):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), path)
+
+    if answer == "an error":
+        monkeypatch.setattr(os, "statvfs", refuse)
+    else:
+        disk(monkeypatch, 0, blocks=0)
+    await mockdata.generate(10, sink=tmp_path / "out")
+    assert kept(tmp_path / "out").keys() == FILES
 
 
 @pytest.mark.parametrize("blocks", [0, 1])

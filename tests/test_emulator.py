@@ -8,7 +8,9 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import uuid
+from pathlib import Path
 
 import psutil
 import pytest
@@ -279,4 +281,7 @@ def test_without_its_extra_it_says_what_to_install(missing):
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr == "mockdata: the emulator needs more: pip install 'mockdata[emulator]'\n"
+    with open(Path(__file__).parents[1] / "pyproject.toml", "rb") as file:
+        needed = tomllib.load(file)["project"]["optional-dependencies"]["emulator"]
+    command = " ".join(["pip install", *(f"'{each}'" for each in needed)])
+    assert done.stderr == f"mockdata: the emulator needs more: {command}, or mockdata[emulator]\n"

@@ -159,6 +159,14 @@ def test_the_environment_may_have_the_address(mockdata_command, environment, dat
     assert queried(database, 'SELECT count(*) FROM "dob"') == [(5,)]
 
 
+async def test_runs_that_make_the_tables_at_once_take_turns(site, database, monkeypatch):
+    monkeypatch.syspath_prepend(site)
+    sink = importlib.import_module("mockdata_postgres").PostgresSink(database)
+    await asyncio.gather(*(mockdata.generate(100, sink=sink) for _ in range(4)))
+    for vault in VAULTS:
+        assert await query(database, f'SELECT count(*) FROM "{vault}"') == [(400,)]
+
+
 def test_an_error_leaves_every_table_as_it_was(command, database):
     sink = ["-q", *SAME, "-s", f"postgres:{database}"]
     assert command("5", *sink).returncode == 0
@@ -220,7 +228,7 @@ async def test_it_passes_the_checks_for_sinks(server, site, monkeypatch):
     monkeypatch.syspath_prepend(site)
     example = importlib.import_module("mockdata_postgres")
     addresses = []
-    for _ in range(5):  # one for each run
+    for _ in range(6):  # one for each sink
         name = f"test{next(NUMBERS)}"
         await query(server("postgres"), f"CREATE DATABASE {name}")
         addresses.append(server(name))

@@ -6,6 +6,7 @@ is ``sink=PostgresSink("postgresql://HOST/DATABASE")``.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -35,22 +36,37 @@ class PostgresSink:
         self._address = address
 
     @asynccontextmanager
-    async def open(self, vault: mockdata.VaultPlan) -> AsyncIterator[mockdata.Writer]:
-        """Yield a writer to the vault's table, in a transaction on a connection of its own."""
+    async def open(self, run: mockdata.Run) -> AsyncIterator[mockdata.Writer]:
+        """Yield a writer to the vaults' tables, in one transaction on one connection.
+
+        The transaction commits when the context is left without an exception, which it is when
+        every record of the run is written.
+        """
         connection = await asyncpg.connect(self._address)
+        turn = asyncio.Lock()  # vaults write side by side, and a connection does one COPY at a time
         try:
             async with connection.transaction():
-                await connection.execute(
-                    f'CREATE TABLE IF NOT EXISTS "{vault.name}" '
-                    "(value text NOT NULL, token text NOT NULL)"
-                )
+                await make_tables(connection, run)
 
                 async def write(batch: mockdata.Batch) -> None:
-                    await connection.copy_to_table(vault.name, source=rows(batch), columns=COLUMNS)
+                    source = rows(batch)
+                    async with turn:
+                        await connection.copy_to_table(batch.vault, source=source, columns=COLUMNS)
 
                 yield write
         finally:
             await connection.close()
+
+
+async def make_tables(connection: asyncpg.Connection, run: mockdata.Run) -> None:
+    """Make the tables that are not there. Runs that do so at the same time take turns."""
+    names = [f'"{vault.name}"' for vault in run.vaults]
+    found = [await connection.fetchval("SELECT to_regclass($1)", name) for name in names]
+    if None in found:
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('mockdata'))")
+        for name in names:
+            columns = "(value text NOT NULL, token text NOT NULL)"
+            await connection.execute(f"CREATE TABLE IF NOT EXISTS {name} {columns}")
 
 
 async def rows(batch: mockdata.Batch) -> AsyncIterator[bytes]:

@@ -30,6 +30,9 @@ SHARES: Final = {
     "refuse": "records (not requests) that carry an error each time",
 }
 
+NEEDED: Final = ("httptools>=0.6", "msgspec>=0.19", "uvicorn>=0.35")
+"""What the extra ``mockdata[emulator]`` installs."""
+
 WITHOUT_FAST: Final = ("latency", "slow-seconds", "retry-after", "retry-after-date", "seed")
 """The further options that ``--fast`` has no use for."""
 
@@ -51,8 +54,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import mockdata.emulator.app  # noqa: F401
         from mockdata.emulator.faults import Faults
     except ImportError:
+        needed = " ".join(f"'{each}'" for each in NEEDED)
         print(
-            "mockdata: the emulator needs more: pip install 'mockdata[emulator]'", file=sys.stderr
+            f"mockdata: the emulator needs more: pip install {needed}, or mockdata[emulator]",
+            file=sys.stderr,
         )
         return 2
     names = [item.name for item in fields(Faults) if item.init]

@@ -55,10 +55,17 @@ class Life:
             await self._is_told.wait()
             if self._failure is not None:
                 raise self._failure
-            if self.session.commit is not None:
-                done = self.session.commit()
-                if inspect.isawaitable(done):
-                    await done
+            try:
+                await self._call_commit()
+            except BaseException as error:
+                self._failure = error
+                raise
+
+    async def _call_commit(self) -> None:
+        if self.session.commit is not None:
+            done = self.session.commit()
+            if inspect.isawaitable(done):
+                await done
 
     async def begin(self) -> None:
         """Wait until the context is entered. Raises what entering raises."""
@@ -90,6 +97,10 @@ class Life:
         self._is_told.set()
         await _settled(self._task)
         error = _outcome(self._task)
+        if self._failure is not None:  # of the commit: what came behind it is a note
+            for later in _others(error, self._failure):
+                note_later_error(self._failure, later)
+            raise self._failure
         if error is not None or is_early:
             raise error or self._closed_early()
 

@@ -107,7 +107,7 @@ class _Bench:
         """Check a run that nothing stops."""
         trial = self._trial(case)
         run = _generate(counts, sink=trial, part=part, seed=SEED)
-        await self._check_whole(trial, await self._ended(trial, asyncio.ensure_future(run)))
+        _check_done(trial, await self._ended(trial, asyncio.ensure_future(run)))
         if trial.held > HELD and not self.keeps_batches:
             raise trial.fault(
                 f"{trial.held} batches are still referred to when the writer has returned "
@@ -123,8 +123,8 @@ class _Bench:
         """Check a run that fails when one vault is done and another has begun."""
         trial, failure = self._trial(case), RuntimeError("this run is meant to fail")
         run = _generate(BROKEN_OFF, sink=trial, on_progress=_failing_with(failure), seed=SEED)
-        error = await self._ended(trial, asyncio.ensure_future(run))
-        await self._check_undone(trial, error, is_meant=error is failure)
+        _check_broken_off(trial, await self._ended(trial, asyncio.ensure_future(run)), failure)
+        await self._check_undone(trial)
 
     async def cancelled_run(self, case: str) -> None:
         """Check a run that is cancelled while a batch is written, or its files are there."""
@@ -141,8 +141,8 @@ class _Bench:
         trial.before_batch = before_batch
         run = _generate(BROKEN_OFF, sink=trial, on_progress=show, seed=SEED)
         task = asyncio.ensure_future(run)
-        error = await self._ended(trial, task)
-        await self._check_undone(trial, error, isinstance(error, asyncio.CancelledError))
+        _check_broken_off(trial, await self._ended(trial, task), None)
+        await self._check_undone(trial)
 
     async def two_runs(self, case: str) -> None:
         """Check a run that succeeds, while another one of the same sink is open and then fails."""
@@ -168,12 +168,9 @@ class _Bench:
         await failing.opened.wait()
         second = asyncio.ensure_future(_generate(BROKEN_OFF, sink=whole, seed=SEED))
         await asyncio.wait([first, second])
-        await self._check_both(failing, await self._ended(failing, first) is failure, whole, second)
-
-    async def _check_both(
-        self, failing: Trial, is_meant: bool, whole: Trial, second: asyncio.Task[Any]
-    ) -> None:
-        ...
+        _check_broken_off(failing, await self._ended(failing, first), failure)
+        _check_done(whole, await self._ended(whole, second))
+        await self._check_both(whole)
 
     def _trial(self, case: str) -> Trial:
         made = self.make_sink()
@@ -196,3 +193,88 @@ class _Bench:
             raise trial.fault(f"it has ended, and tasks of the sink's go on: {len(pending)}")
         trial.check_account()
         return error
+
+    async def _found(self, trial: Trial, vault: str) -> list[Record] | None:
+        if self.read_back is None:
+            return None
+        rows = self.read_back(trial.made, vault)
+        if inspect.isawaitable(rows):
+            rows = await rows
+        return [Record(*row) for row in rows]
+
+    async def _check_undone(self, trial: Trial) -> None:
+        """Check that a run that was broken off has left nothing, or nothing but its own."""
+        expected = await _expected(BROKEN_OFF)
+        for vault in BROKEN_OFF:
+            found = await self._found(trial, vault)
+            if found and self.atomic:
+                raise trial.fault(f"records of {vault} are there, and none may be: {len(found):,}")
+            more = Counter(found or ()) - Counter(expected.records(vault))
+            if more:
+                raise trial.fault(
+                    f"records of {vault} are not its own, or too many: {more.total():,}"
+                )
+
+    async def _check_both(self, whole: Trial) -> None:
+        """Check that the records of the whole run are there, and what may be of the failed one."""
+        expected, failed = await _expected(BROKEN_OFF), await _expected(BROKEN_OFF, seed=SEED + 1)
+        for vault in BROKEN_OFF:
+            found, given = await self._found(whole, vault), expected.records(vault)
+            if found is None:
+                continue
+            if not self.atomic:
+                may_be_there = set(failed.records(vault))
+                found = [record for record in found if record not in may_be_there]
+            if found != given:
+                raise whole.fault(_difference(vault, found, given))
+
+
+def _failing_with(failure: Exception) -> Callable[[Progress], None]:
+    """Return what raises when one vault is done and another has begun."""
+    taken: dict[str, int] = {}
+
+    def fail(progress: Progress) -> None:
+        taken[progress.vault] = progress.records
+        if taken.get("id") and taken.get("ssn"):
+            raise failure
+
+    return fail
+
+
+def _check_done(trial: Trial, error: BaseException | None) -> None:
+    """Check the end of a run that nothing has stopped."""
+    if error is not None:
+        raise trial.fault(f"it raised {error!r}") from error
+    if trial.commits != 1:
+        raise trial.fault(f"it was committed {trial.commits} times")
+    for batch in trial.kept:
+        trial.check_valid(batch)
+
+
+def _check_broken_off(trial: Trial, error: BaseException | None, failure: Exception | None) -> None:
+    """Check the end of a run that has failed, or that was cancelled if ``failure`` is None."""
+    if failure is not None and error is not failure:
+        raise trial.fault(f"it ended with {error!r} and not with what it failed with")
+    if failure is None and not isinstance(error, asyncio.CancelledError):
+        raise trial.fault(f"it ended with {error!r} and not as cancelled")
+    if trial.commits:
+        raise trial.fault("it was committed")
+
+
+async def _expected(
+    counts: dict[str, int], *, part: tuple[int, int] = (1, 1), seed: int = SEED
+) -> ListSink:
+    expected = ListSink()
+    await _generate(counts, sink=expected, part=part, seed=seed)
+    return expected
+
+
+def _difference(vault: str, found: list[Record], given: list[Record]) -> str:
+    """Say in what way the records that were found are not those that were given."""
+    missing, more = Counter(given) - Counter(found), Counter(found) - Counter(given)
+    if missing:
+        return f"records of {vault} are missing: {missing.total():,}"
+    if more:
+        kind = "there more than once" if set(more) <= set(given) else "not its own"
+        return f"records of {vault} are {kind}: {more.total():,}"
+    return f"the records of {vault} are not in order"

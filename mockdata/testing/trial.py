@@ -31,11 +31,10 @@ class Trial:
     """Awaited before each batch goes to the sink."""
     faults: list[AssertionError] = field(default_factory=list)
     tasks_before: set[asyncio.Task[Any]] = field(default_factory=asyncio.all_tasks)
-    opening: asyncio.Event = field(default_factory=asyncio.Event)
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     has_files: bool = False
     commits: int = 0
-    run: Run | None = None
+    run: Run = field(init=False)
     delivery: Callable[[], Delivery] | None = None
     kept: list[Batch] = field(default_factory=list)
     given: list[weakref.ref[Any]] = field(default_factory=list)
@@ -51,7 +50,6 @@ class Trial:
     async def open(self, run: Run) -> AsyncIterator[Session]:
         """Open the sink, and leave it with what the run is left with."""
         self.run = run
-        self.opening.set()
         context: Any = self.sink.open(run)
         if not hasattr(context, "__aenter__"):
             raise self.fault(f"open() returns {context!r}, which is no async context manager")
@@ -73,7 +71,9 @@ class Trial:
                 raise self.fault(f"its session has no files for {', '.join(missing)}")
             return replace(session, commit=self._watched_commit(session))
         if not callable(session.write):
-            raise self.fault(f"it yields {target!r}, which is neither an async callable nor a Session")
+            raise self.fault(
+                f"it yields {target!r}, which is neither an async callable nor a Session"
+            )
         if session.files is not None:
             raise self.fault("its session has both write and files; it needs one of the two")
         self.delivery = session.delivery
@@ -107,7 +107,6 @@ class Trial:
 
     def _note(self, batch: Batch) -> None:
         """Keep a vault's first batch, and note which of the others are still referred to."""
-        assert self.run is not None
         vault = next(vault for vault in self.run.vaults if vault.name == batch.vault)
         if batch.start == vault.start:
             self.kept.append(batch)
@@ -130,7 +129,9 @@ class Trial:
                 self.fault(f"leaving it with {error!r} raised {raised!r}").__cause__ = raised
             raise
         if swallowed and error is not None:
-            raise self.fault(f"leaving it with {error!r} swallows that: it goes on as if all is well")
+            raise self.fault(
+                f"leaving it with {error!r} swallows that: it goes on as if all is well"
+            )
 
     async def _in_time(self, what: str, step: Awaitable[T]) -> T:
         try:
@@ -150,7 +151,7 @@ class Trial:
 
     def check_account(self) -> None:
         """Check that what the sink says of its delivery is of this run."""
-        if self.delivery is None or self.run is None:
+        if self.delivery is None:
             return
         told = self.delivery()
         if told.sent + told.failed + told.not_sent != self.run.records:

@@ -63,7 +63,9 @@ class Tasks:
 
 
 def note_later_error(first: BaseException, later: BaseException) -> None:
-    """Note on the first error of a run that another one came after it."""
+    """Note on the first error of a run that another one came after it, unless it says the same."""
+    if type(first) is type(later) and getattr(first, "errno", 0) == getattr(later, "errno", 1):
+        return  # one full disk, met by several vaults
     first.add_note(f"mockdata: then came {type(later).__name__}: {later}")
     for note in getattr(later, "__notes__", ()):
         first.add_note(note)

@@ -46,9 +46,12 @@ class Errors:
             self._waiting.append(error)
 
     def raising(self, error: BaseException) -> BaseException:
-        """Return an error to raise it now."""
-        self._raised.append(error)
+        """Return an error to raise it now: the one that was raised before, if it is the same."""
         self._waiting = [other for other in self._waiting if not _is_same(error, other)]
+        for other in self._raised:
+            if _is_same(error, other):
+                return other
+        self._raised.append(error)
         return error
 
     def raise_waiting(self) -> None:
@@ -56,7 +59,7 @@ class Errors:
         if self._waiting:
             first, *others = self._waiting
             for other in others:
-                first.add_note(f"mockdata: then {type(other).__name__}: {other}")
+                first.add_note(f"mockdata: then came {type(other).__name__}: {other}")
             raise first
 
 
