@@ -1,5 +1,7 @@
 """What is shown while a run is under way: bars on a terminal, a line now and then elsewhere."""
 
+import asyncio
+import errno
 import os
 import pty
 import re
@@ -11,6 +13,8 @@ import sys
 import pytest
 
 from mockdata.command import display
+from mockdata.command.watch import Watch
+from mockdata.pipeline.report import Progress
 
 SCRIPT = """
 import sys
@@ -136,3 +140,36 @@ def test_standard_error_that_takes_no_more_does_not_stop_the_run(start):
         run = start(0, 0, "id=40k", "-s", "loader:slowly", stderr=full)
         run.communicate()
     assert run.returncode == 0
+
+
+@pytest.mark.parametrize("method", ["show", "tick"])
+async def test_a_display_that_fails_is_left_alone_from_then_on(monkeypatch, method):
+    calls, ticked = [], asyncio.Event()
+
+    def fail(*arguments):
+        calls.append(arguments)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def watched_tick(display):
+        ticked.set()
+        if method == "tick":
+            fail()
+
+    monkeypatch.setattr(display, "FIRST_LINE", 0.0)
+    monkeypatch.setattr(display, "NEXT_LINE", 0.0)
+    monkeypatch.setattr(display.Lines, "tick", watched_tick)
+    if method == "show":
+        monkeypatch.setattr(display.Lines, "show", fail)
+    troubles = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda loop, context: troubles.append(context))
+    with display.live_progress(Watch(print), 10, bars=False) as show:
+        if method == "tick":
+            await ticked.wait()
+            ticked.clear()
+        for _ in range(3):
+            show(Progress("id", 1, 10, 20, 0.1))
+            await asyncio.sleep(0)
+    assert len(calls) == 1
+    assert not ticked.is_set()
+    assert troubles == []
