@@ -199,7 +199,7 @@ async def test_a_generator_as_callback_is_refused(callback):
 
 async def test_a_callback_that_returns_a_generator_is_an_error():
     with pytest.raises(TypeError, match="generator"):
-        await mockdata.generate(1, sink=lambda batch: yields(batch))
+        await mockdata.generate(1, sink=lambda batch: yields(batch) if batch else None)
 
 
 class NotAllOfIt(ThreadPoolExecutor):
@@ -290,9 +290,7 @@ def test_trio_is_refused_at_the_door(what):
 def test_children_that_the_system_reaps_are_no_failure(tmp_path):
     ignoring = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
     ignoring += "os.execvp(sys.argv[1], sys.argv[1:])"
-    done = shell(
-        f"{sys.executable} -c '{ignoring}' $mockdata ssn=300k -q -o out", tmp_path
-    )
+    done = shell(f"{sys.executable} -c '{ignoring}' $mockdata ssn=300k -q -o out", tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert len(kept(tmp_path / "out")) == 2
 
@@ -312,7 +310,8 @@ def test_a_system_without_semaphores_runs_here(monkeypatch, number):
 @pytest.mark.skipif(not may_mount(), reason="this machine lets nothing be mounted")
 def test_no_shared_memory_at_all(tmp_path):
     done = isolated(
-        "mkdir e && chmod 500 e && mount -t tmpfs -o ro none /dev/shm && $mockdata ssn=300k -q -o out", tmp_path
+        "mkdir e && chmod 500 e && mount -t tmpfs -o ro none /dev/shm && $mockdata ssn=300k -q -o out",
+        tmp_path,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert len(kept(tmp_path / "out")) == 2
