@@ -51,6 +51,21 @@ def block(batch):
     print("blocks", flush=True)
     threading.Event().wait()
 
+class Undoing:
+    """Cannot undo."""
+
+    @asynccontextmanager
+    async def open(self, run):
+        try:
+            yield wait if run.records > 5 else fail_later
+        except BaseException:
+            raise OSError(5, "Input/output error", "journal")
+
+async def fail_later(batch):
+    raise OSError(28, "No space left on device", "table")
+
+undoing = Undoing()
+
 class Service:
     """Takes single records, and fails, waits or refuses one after so many."""
 
@@ -226,6 +241,27 @@ def test_a_callable_that_ends_python_fails_the_run(mockdata_command, loaders, wh
     assert done.stderr.count("\n") == 1
     assert re.search(r"(SystemExit|KeyboardInterrupt|PlanError) in loaders.py", done.stderr)
     assert json.loads(done.stdout)["outcome"] == "failed"
+
+
+def test_what_fails_in_undoing_is_told_too(mockdata_command, loaders):
+    done = mockdata_command("id=5", "-s", "loaders:undoing")
+    assert done.returncode == 1
+    assert re.match(
+        r"mockdata: OSError in loaders.py.*'table'; at id records 0 to 4; ", done.stderr
+    )
+    assert "Input/output error: 'journal'; to repeat: " in done.stderr
+    run = subprocess.Popen(
+        [*COMMAND, "id=6", "-s", "loaders:undoing", "-q"],
+        cwd=loaders,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stdout.readline() == "waits\n"
+    run.send_signal(signal.SIGINT)
+    _, errors = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert re.match(r"mockdata: stopped; .*Input/output error: 'journal'; to repeat: ", errors)
 
 
 def values(folder):

@@ -79,10 +79,9 @@ def _answered(arguments: Sequence[str], said: Said) -> Options | None:
 def _ended_by(error: BaseException, ending: Ending, signals: Signals) -> int:
     """Say why there is no report, or that it could not be printed; return the exit code."""
     if signals.first and ending.report is None:
-        leave(ending.stopped(signals.first))
-    notes = getattr(error, "__notes__", ())
-    if isinstance(error, PlanError) and not notes:  # else it is out of the user's code
-        return ending.wrong_use(str(error))
+        leave(ending.stopped(signals.first, *_notes(error)))
+    if isinstance(error, PlanError) and not (_is_users(error) or ending.has_begun()):
+        return ending.wrong_use("; ".join([str(error), *_notes(error)]))
     nobody_reads = _nobody_reads()
     if isinstance(error, OSError) and error.filename == STDOUT:
         silence(sys.stdout)
@@ -201,19 +200,27 @@ def _leave_early() -> None:
 
 
 def _described(error: BaseException) -> str:
-    """Say an error in one line; one out of the user's code with its type and its place."""
-    text, notes = one_line(str(error)), getattr(error, "__notes__", ())
-    if isinstance(error, DeliveryError):
-        return text
-    if isinstance(error, OSError) and not notes and error.filename is not None:
-        return one_line(f"{error.filename}: {error.strerror}")
-    if isinstance(error, MockDataError | OSError) and not notes and text:
-        return text
-    import traceback
+    """Say an error, and what came after it; one out of the user's code with its type and place."""
+    text, users = str(error), _is_users(error)
+    if isinstance(error, OSError) and not users and error.filename is not None:
+        text = f"{error.filename}: {error.strerror}"
+    elif users or not text or not isinstance(error, MockDataError | OSError):
+        import traceback
 
-    where = _raised_at(traceback.extract_tb(error.__traceback__))
-    what = f"{type(error).__name__} in {where}" + (f": {text}" if text else "")
-    return one_line("; ".join([what, *notes]))
+        where = _raised_at(traceback.extract_tb(error.__traceback__))
+        text = f"{type(error).__name__} in {where}" + (f": {text}" if text else "")
+    return one_line("; ".join([text, *_notes(error)]))
+
+
+def _notes(error: BaseException) -> list[str]:
+    return [note.removeprefix("mockdata: ") for note in getattr(error, "__notes__", ())]
+
+
+def _is_users(error: BaseException) -> bool:
+    """Return whether an error was raised over records, by what they were handed to."""
+    return not isinstance(error, DeliveryError) and any(
+        note.startswith("at ") for note in _notes(error)
+    )
 
 
 def _raised_at(frames: Sequence[FrameSummary]) -> str:

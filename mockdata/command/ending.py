@@ -80,11 +80,11 @@ class Ending:
         self._print_object("stopped", f"{STDOUT} is closed")
         return BY_SIGNAL + signal.SIGPIPE
 
-    def stopped(self, number: int) -> int:
-        """Say that a signal has stopped the run."""
+    def stopped(self, number: int, *troubles: str) -> int:
+        """Say that a signal has stopped the run, and what went wrong then."""
         if not self._is_told:
             self._is_told = True
-            if line := self._stopped_line():
+            if line := self._stopped_line(*troubles):
                 say(line, sys.stderr)
             self._print_object("stopped", _stopped_by(number))
         return BY_SIGNAL + number
@@ -102,13 +102,18 @@ class Ending:
                     self._json_file(), _json(self._object("stopped", _stopped_by(number)))
                 )
 
-    def _stopped_line(self) -> str:
-        """Return the line for a run that was stopped; with --quiet, only if it has delivered."""
+    def has_begun(self) -> bool:
+        """Return whether the sink has taken records."""
+        taken = self.watch.taken.values() if self.watch is not None else ()
+        return any(progress.records for progress in taken)
+
+    def _stopped_line(self, *troubles: str) -> str:
+        """Return the line for a run that was stopped; with --quiet, only if it says more."""
         account = self._account()
-        if self.options is None or (self.options.quiet and not account):
+        if self.options is None or (self.options.quiet and not (account or troubles)):
             return ""
         what = f"stopped: {account}" if account else "stopped"
-        return one_line(f"mockdata: {what}; {self._next_step()}")
+        return one_line("; ".join([f"mockdata: {what}", *troubles, self._next_step()]))
 
     def _tell(self, *parts: str) -> None:
         say(one_line("mockdata: " + "; ".join(filter(None, parts))), sys.stderr)

@@ -122,7 +122,8 @@ def _file_in_memory() -> tuple[int, str, bool]:
             file = os.memfd_create("mockdata")
         path = f"/proc/{os.getpid()}/fd/{file}"
         with suppress(OSError):  # /proc may be missing, closed to us, or of another namespace
-            if os.path.samestat(os.stat(path), os.fstat(file)):
+            is_ours = os.lstat(path).st_uid == os.geteuid()
+            if is_ours and os.path.samestat(os.stat(path), os.fstat(file)):
                 return file, path, False
         os.close(file)
     import tempfile

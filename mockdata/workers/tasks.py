@@ -64,11 +64,15 @@ class Tasks:
 
 def note_later_error(first: BaseException, later: BaseException) -> None:
     """Note on the first error of a run that another one came after it, unless it says the same."""
-    if type(first) is type(later) and getattr(first, "errno", 0) == getattr(later, "errno", 1):
+    if _kind(first) == _kind(later):
         return  # one full disk, met by several vaults
     first.add_note(f"mockdata: then came {type(later).__name__}: {later}")
     for note in getattr(later, "__notes__", ()):
         first.add_note(note)
+
+
+def _kind(error: BaseException) -> tuple[type[BaseException], object]:
+    return type(error), error.errno if isinstance(error, OSError) else str(error)
 
 
 @asynccontextmanager
