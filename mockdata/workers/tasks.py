@@ -57,15 +57,13 @@ class Tasks:
         """Stop every task because of an error, which counts if it is the first."""
         if self.error is None:
             self.error = error
-        elif self.error is not error:
-            note_later_error(self.error, error)
+        elif self.error is not error and _kind(self.error) != _kind(error):
+            note_later_error(self.error, error)  # unless it says the same, as of one full disk
         self._group.cancel_scope.cancel()
 
 
 def note_later_error(first: BaseException, later: BaseException) -> None:
-    """Note on the first error of a run that another one came after it, unless it says the same."""
-    if _kind(first) == _kind(later):
-        return  # one full disk, met by several vaults
+    """Note on the first error of a run that another one came after it."""
     first.add_note(f"mockdata: then came {type(later).__name__}: {later}")
     for note in getattr(later, "__notes__", ()):
         first.add_note(note)
