@@ -114,10 +114,13 @@ class _SlabTask(Task[list[int]]):
         """Wait until the range is rendered, and cut it into batches."""
         sizes = await self.result()
         name, start, stop = self.records
+        starts = range(start, stop, self._most)
+        if len(sizes) != len(starts):
+            raise MockDataError(f"{name}: {len(sizes)} of {len(starts)} batches were rendered")
         lines = self._slabs.share(self._slab)
         batches = []
         data, tokens = 0, self._tokens_at
-        for first, size in zip(range(start, stop, self._most), sizes, strict=True):
+        for first, size in zip(starts, sizes, strict=True):
             records = min(self._most, stop - first)
             token_bytes = records * self._vault.vault.token_width
             data_lines = lines[data : data + size]
