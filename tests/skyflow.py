@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+import mockdata
 from mockdata.sinks.skyflow import SkyflowSink
+from mockdata.testing import ListSink
 
 FIXED = {"seed": 7, "timestamp": 1_700_000_000}
 TOKEN = "sesame-open-4711"
@@ -91,6 +93,24 @@ async def command(*arguments, env):
     run = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.PIPE, env=env)
     _, errors = await asyncio.wait_for(run.communicate(), 60)
     return run.returncode, errors.decode()
+
+
+async def values_of(count, start=0):
+    """Return the values of the ssn vault's records, in the order of their indices."""
+    made = ListSink()
+    await mockdata.generate({"ssn": count}, sink=made, start=start, **FIXED)
+    return [record.value for record in made.records("ssn")]
+
+
+async def places_of(count, size):
+    """Return what says a request's place by its records: requests arrive in any order.
+
+    All those behind the first ``count`` records have one place, the last.
+    """
+    places = {value: k // size for k, value in enumerate(await values_of(count))}
+    return lambda request: places.get(
+        request.json["records"][0]["fields"]["ssn"], -(-count // size)
+    )
 
 
 def with_token():

@@ -19,9 +19,11 @@ from mockdata.testing import ListSink
 
 from .scripted import serving
 from .skyflow import (
+    FIXED,
     Watched,
     in_a_folder_of_its_own,  # noqa: F401
     logged,
+    places_of,
     sink,
 )
 
@@ -29,19 +31,20 @@ from .skyflow import (
 async def test_a_run_that_is_cancelled_gives_requests_a_moment(tmp_path):
     """One is answered within it, one is not, and a third waits to be tried again."""
     reached, left = asyncio.Event(), asyncio.Event()
-    never = asyncio.Event()
+    never, place_of = asyncio.Event(), await places_of(20, 10)
 
     async def answer(request, number):
-        if number == 0:
-            return 503, "", {"retry-after": "30"}
         if number == 2:
             reached.set()
-        await (left if number == 1 else never).wait()
+        place = place_of(request)
+        if place == 0:
+            return 503, "", {"retry-after": "30"}
+        await (left if place == 1 else never).wait()
         return 200
 
     async with serving(answer) as server:
         used = Watched(server.url, batch_size=10, concurrency=3)
-        run = asyncio.create_task(mockdata.generate({"ssn": 1000}, sink=used))
+        run = asyncio.create_task(mockdata.generate({"ssn": 1000}, sink=used, **FIXED))
         await reached.wait()
         run.cancel()
         asyncio.get_running_loop().call_later(0.05, left.set)

@@ -21,10 +21,12 @@ from .skyflow import (
     configuration,
     in_a_folder_of_its_own,  # noqa: F401
     logged,
+    places_of,
     with_token,
 )
 from .test_command import on_terminal
 
+SAME = ["--seed", "7", "--timestamp", "1700000000"]
 MISSING = "skyflow needs pyreqwest: pip install 'pyreqwest>=0.15', or mockdata[skyflow]"
 
 
@@ -92,17 +94,19 @@ async def test_a_signal_stops_the_command_and_every_record_is_accounted_for(
     tmp_path, number, count
 ):
     answered, reached, never = [], asyncio.Event(), asyncio.Event()
+    place_of = await places_of(1500, 300)
 
-    async def answer(request, place):
-        if place >= 5:
-            reached.set()
+    async def answer(request, number):
+        if place_of(request) == 5:
             await never.wait()
         answered.append(request.records)
+        if len(answered) == 5:
+            reached.set()
         return 200
 
     async with serving(answer) as server:
         configuration(tmp_path, server.url, {"ssn": "v"})
-        command = [sys.executable, "-m", "mockdata", count, "-s", "skyflow:config.json"]
+        command = [sys.executable, "-m", "mockdata", count, *SAME, "-s", "skyflow:config.json"]
         run = await asyncio.create_subprocess_exec(
             *command, stderr=asyncio.subprocess.PIPE, env=with_token()
         )
@@ -127,19 +131,22 @@ async def test_a_signal_stops_the_command_and_every_record_is_accounted_for(
 async def test_a_second_signal_waits_for_the_requests_in_flight(tmp_path):
     """The account is told and the error log complete, though the second one came late."""
     reached, stopping, never = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    place_of, arrived = await places_of(600, 300), set()
 
     async def answer(request, number):
-        if number == 0:
-            return 400, "no", {}
-        if number == 1:
+        place = place_of(request)
+        arrived.add(place)
+        if arrived >= {0, 1}:
             reached.set()
-        await (stopping if number == 1 else never).wait()
+        if place == 0:
+            return 400, "no", {}
+        await (stopping if place == 1 else never).wait()
         return 200
 
     async with serving(answer) as server:
         configuration(tmp_path, server.url, performance__max_concurrency=3)
         run = await asyncio.create_subprocess_exec(
-            *[sys.executable, "-m", "mockdata", "ssn=5k", "-s", "skyflow"],
+            *[sys.executable, "-m", "mockdata", "ssn=5k", *SAME, "-s", "skyflow"],
             stderr=asyncio.subprocess.PIPE,
             env=os.environ | {"SKYFLOW_BEARER_TOKEN": TOKEN},
         )
