@@ -18,6 +18,9 @@ import pytest
 import uvloop
 from hypothesis import settings
 
+from mockdata.render.builtin import program_of
+from mockdata.render.numpy_renderer import Renderer
+from mockdata.vaults import BATCH
 from mockdata.workers import pool
 
 RUN = {"seed": 1, "timestamp": 1_700_000_000}
@@ -96,6 +99,11 @@ def way_of_renaming(request, monkeypatch):
 def children() -> list[psutil.Process]:
     """Return the processes that this one has started, and theirs."""
     return psutil.Process().children(recursive=True)
+
+
+def renderer(key, capacity=BATCH) -> Renderer:
+    """Return what a worker renders a vault's data lines and token lines with."""
+    return Renderer(program_of(key), capacity)
 
 
 def open_slabs() -> int:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import cache
 from math import isqrt, prod
 
-from mockdata.render.alias import buckets
+from mockdata.vaults.alias import buckets
 from mockdata.vaults.pieces import (
     CheckDigit,
     Choice,

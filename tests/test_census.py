@@ -7,13 +7,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockdata.vaults import Key, kernel
-from mockdata.vaults.census import TABLES, Census
-from mockdata.vaults.census.build import buckets, build, shares
+from mockdata.render.arithmetic import pick
+from mockdata.render.steps import Weights
+from mockdata.render.tables import sampler
+from mockdata.vaults import Key
+from mockdata.vaults.alias import buckets, shares
+from mockdata.vaults.census import TABLES
+from mockdata.vaults.census.build import build
 
 from . import oracle
+from .conftest import renderer
 
 DRAWS = 2**32
+
+
+BITS = {"first_names": 13, "surnames": 14}
+"""The bits of a bucket's number: the least that number every name."""
+
+SOURCES = {"first_names": "first_name", "surnames": "last_name"}
+
+
+def rows_of(table, words):
+    """Return the rows that the renderer draws from a table."""
+    out, bucket, scratch = np.empty((3, len(words)), np.uint64)
+    pick(words, sampler(Weights(SOURCES[table])), out, bucket, scratch)
+    return out.astype(np.intp)
 
 
 def drawn_shares(table, below):
@@ -22,12 +40,11 @@ def drawn_shares(table, below):
     The draws of one bucket give one name up to some draw and one name from there on: bisection
     finds it, in all buckets at once. ``below`` is what stands below the draw in its word.
     """
-    capacity = DRAWS >> TABLES[table]
+    capacity = DRAWS >> BITS[table]
     starts = np.arange(0, DRAWS, capacity, dtype=np.uint64)
-    census = Census(table, *np.empty((2, len(starts)), np.uint64))
 
     def rows(draws):
-        return census.draw(draws << np.uint64(32) | np.uint64(below)).copy()
+        return rows_of(table, draws << np.uint64(32) | np.uint64(below))
 
     first, last = rows(starts), rows(starts + np.uint64(capacity - 1))
     like_first = starts.copy()
@@ -53,7 +70,7 @@ def test_every_name_is_drawn_as_often_as_in_the_census(table, below):
 
 
 def test_the_last_name_stands_in_for_no_other():
-    """A row that is not there would be drawn as the last one, since the kernel clips."""
+    """A row that is not there would be drawn as the last one, since the renderer clips."""
     names, counts = oracle.names("surnames")
     assert (names[-1], round(counts[-1] * DRAWS / sum(counts))) == ("SANTUCCI", 67_003)
     assert drawn_shares("surnames", 0)[-1] == 67_003
@@ -61,20 +78,20 @@ def test_the_last_name_stands_in_for_no_other():
 
 def test_a_draw_that_is_equal_to_where_a_bucket_s_own_name_ends_gives_the_other_name():
     index, name = 1_020_218, "ISABELLE BLUM "
-    made = kernel(Key("name", 7, 1_700_000_000))
+    made = renderer(Key("name", 7, 1_700_000_000))
     assert bytes(made.render(index, index + 1)[0]).decode().startswith(name)
     assert oracle.record("name", 7, 1_700_000_000, index)[0].startswith(name)
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_the_oracle_and_the_kernel_agree_at_the_edges_of_every_bucket(table):
-    capacity = DRAWS >> TABLES[table]
+def test_the_oracle_and_the_renderer_agree_at_the_edges_of_every_bucket(table):
+    capacity = DRAWS >> BITS[table]
     starts = np.arange(0, DRAWS, capacity, dtype=np.uint64)
     ends = np.array([end for end, _, _ in oracle.buckets(table)], np.uint64)
     draws = np.concatenate(
         (starts, np.maximum(ends, 1) - 1, ends, starts + np.uint64(capacity - 1))
     )
-    drawn = Census(table, *np.empty((2, len(draws)), np.uint64)).draw(draws << np.uint64(32))
+    drawn = rows_of(table, draws << np.uint64(32))
     names, _ = oracle.names(table)
     assert [names[row] for row in drawn] == [oracle.drawn_name(table, d) for d in draws.tolist()]
 
@@ -83,11 +100,10 @@ def test_the_oracle_and_the_kernel_agree_at_the_edges_of_every_bucket(table):
 @pytest.mark.parametrize("table", TABLES)
 def test_all_draws_there_are(table):
     block, names = 2**16, len(oracle.names(table)[0])
-    census = Census(table, *np.empty((2, block), np.uint64))
     words = np.arange(block, dtype=np.uint64) << np.uint64(32)
     found = np.zeros(names, np.int64)
     for top in range(DRAWS // block):
-        found += np.bincount(census.draw(words + np.uint64(top << 48)), minlength=names)
+        found += np.bincount(rows_of(table, words + np.uint64(top << 48)), minlength=names)
     assert found.tolist() == drawn_shares(table, 0)
 
 
@@ -98,7 +114,7 @@ def test_no_bucket_names_a_row_that_is_not_there(table):
 
 
 def test_a_table_that_names_a_row_that_is_not_there_is_not_built(tmp_path, monkeypatch):
-    monkeypatch.setattr("mockdata.vaults.census.build.buckets", lambda weights, _: [len(weights)])
+    monkeypatch.setattr("mockdata.vaults.census.build.buckets", lambda weights: [len(weights)])
     with pytest.raises(ValueError, match="beyond the last of 5000 names"):
         build(oracle.CENSUS, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -116,9 +132,9 @@ def test_the_tables_in_the_package_are_those_of_the_source(tmp_path):
 def test_any_counts_make_an_exact_sampler(counts):
     weights = shares(counts)
     assert sum(weights) == DRAWS
-    capacity = DRAWS // 64
+    capacity = DRAWS >> (len(counts) - 1).bit_length()
     drawn = [0] * len(weights)
-    for number, bucket in enumerate(buckets(weights, 6)):
+    for number, bucket in enumerate(buckets(counts)):
         end, own, alias = bucket >> 32, bucket >> 16 & 0xFFFF, bucket & 0xFFFF
         owned = end - number * capacity
         assert 0 <= owned < capacity
@@ -128,7 +144,7 @@ def test_any_counts_make_an_exact_sampler(counts):
 
 
 def test_the_commonest_names_are_as_common_as_in_the_census():
-    made = kernel(Key("name", 1, 1_700_000_000))
+    made = renderer(Key("name", 1, 1_700_000_000))
     lines = [bytes(made.render(k, k + 10_000)[0]).decode() for k in range(0, 500_000, 10_000)]
     names = [line.split()[:2] for line in "".join(lines).splitlines()]
     firsts, lasts = (Counter(column) for column in zip(*names, strict=True))

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mockdata.render import tables, task
-from mockdata.render.alias import SHARE_BITS, buckets, shares
+from mockdata.vaults.alias import SHARE_BITS, buckets, shares
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES, Columns, Rows
 from mockdata.render.numpy_renderer import Renderer

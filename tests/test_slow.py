@@ -6,10 +6,10 @@ import pytest
 
 import mockdata
 from mockdata.sinks.skyflow import SkyflowSink
-from mockdata.vaults import Key, kernel
+from mockdata.vaults import Key
 
 from . import oracle
-from .conftest import RUN
+from .conftest import RUN, renderer
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +54,7 @@ def words(lines, width):
 
 
 def test_words_are_read_off_suffixes():
-    made = kernel(Key("ssn", 3, 1_700_000_000)).render(0, 100)
+    made = renderer(Key("ssn", 3, 1_700_000_000)).render(0, 100)
     for lines, width, kind in zip(made, (40, 36), ("value", "token"), strict=True):
         key = oracle.key(3, "ssn", kind)
         expected = [oracle.permute(index, *key) for index in range(100)]
@@ -65,7 +65,7 @@ def test_words_are_read_off_suffixes():
 def test_two_to_the_28_indices_without_a_repeat(kind):
     """Sort all of the suffixes' words, a quarter of them at a time: half a gigabyte."""
     count, quarters = 2**28, 4
-    made = kernel(Key("ssn", 0, 1_700_000_000))
+    made = renderer(Key("ssn", 0, 1_700_000_000))
     width = {"value": 40, "token": 36}[kind]
     kept, total = np.empty(count // quarters * 101 // 100, np.uint64), 0
     for quarter in range(quarters):

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mockdata.vaults import VAULTS, Key, kernel
+from mockdata.vaults import VAULTS, Key
 
 from . import oracle
+from .conftest import renderer
 
 LEVEL = 1e-8
 RECORDS = 400_000
@@ -22,7 +23,7 @@ SEEDS = [0, 1, 2]
 
 def digits(seed, vault, kind, timestamp=1_700_000_000):
     """Return the suffixes of the first records as an array of RECORDS x 16 digits."""
-    made = kernel(Key(vault, seed, timestamp))
+    made = renderer(Key(vault, seed, timestamp))
     blocks = []
     for start in range(0, RECORDS, 10_000):
         lines = bytes(made.render(start, start + 10_000)[kind == "token"])
@@ -111,7 +112,7 @@ def test_seeds_next_to_each_other_are_unrelated(suffixes):
 
 
 def test_a_value_is_unrelated_to_its_suffix(suffixes):
-    made = kernel(Key("id", 0, 1_700_000_000))
+    made = renderer(Key("id", 0, 1_700_000_000))
     numbers = []
     for start in range(0, RECORDS, 10_000):
         lines = bytes(made.render(start, start + 10_000)[0]).split(b"\n")[:-1]
@@ -125,7 +126,7 @@ def test_a_value_is_unrelated_to_its_suffix(suffixes):
 
 def rendered(vault, records=2_000_000):
     """Return the first values of a vault, up to what stands before the timestamp."""
-    made = kernel(Key(vault, 4, 1_700_000_000))
+    made = renderer(Key(vault, 4, 1_700_000_000))
     texts = []
     for start in range(0, records, 10_000):
         lines = bytes(made.render(start, start + 10_000)[0]).decode().split("\n")

@@ -1,4 +1,4 @@
-"""The kernels against the oracle, and the records against the contract."""
+"""The renderer against the oracle, and the records against the contract."""
 
 import datetime
 import re
@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockdata.vaults import VAULTS, Key, kernel
+from mockdata.vaults import VAULTS, Key
 
 from . import oracle
+from .conftest import renderer
 
 SEEDS = st.integers(0, 2**64 - 1)
 TIMESTAMPS = st.integers(10**9, 10**10 - 1)
@@ -19,19 +20,19 @@ STREAMS = st.tuples(SEEDS, st.sampled_from([*VAULTS]), st.sampled_from(["value",
 
 
 def rendered(key, start, stop, block=10_000):
-    """Return the values and tokens that a kernel renders, ``block`` records at a time."""
-    made = kernel(key, block)
+    """Return the values and tokens that a worker renders, ``block`` records at a time."""
+    made = renderer(key, block)
     data, tokens = bytearray(), bytearray()
     for first in range(start, stop, block):
         data_lines, token_lines = made.render(first, min(first + block, stop))
-        assert made.measure(first, min(first + block, stop)) == len(data_lines)
+        assert made.measure(first, min(first + block, stop)) == [len(data_lines), len(token_lines)]
         data += data_lines
         tokens += token_lines
     return data.decode().split("\n")[:-1], tokens.decode().split("\n")[:-1]
 
 
 @given(st.sampled_from([*VAULTS]), SEEDS, TIMESTAMPS, st.integers(0, 2**40), st.integers(1, 40))
-def test_a_kernel_renders_what_the_oracle_does(vault, seed, timestamp, start, count):
+def test_a_renderer_renders_what_the_oracle_does(vault, seed, timestamp, start, count):
     values, tokens = rendered(Key(vault, seed, timestamp), start, start + count)
     expected = [oracle.record(vault, seed, timestamp, start + k) for k in range(count)]
     assert list(zip(values, tokens, strict=True)) == expected
@@ -106,8 +107,8 @@ def test_social_security_numbers_keep_the_rules_and_cover_them():
 
 
 @pytest.mark.parametrize("vault", VAULTS)
-def test_kernels_allocate_nothing_for_a_block(vault):
-    made = kernel(Key(vault, 1, 1_700_000_000))
+def test_renderers_allocate_nothing_for_a_block(vault):
+    made = renderer(Key(vault, 1, 1_700_000_000))
     made.render(0, 10_000)
     own = 8 * np.getbufsize() if vault == "name" else 0  # where numpy itself converts a block
     tracemalloc.start()

@@ -28,7 +28,7 @@ from mockdata.render.steps import (
     Wide,
     Word,
 )
-from mockdata.render.tables import sampler
+from mockdata.render.tables import Sampler, sampler
 from mockdata.render.words import DRAW, FILL, HALF, LOW, U, Words, halves, high_product, mixed, walk
 
 __all__ = ["Arithmetic", "Run"]
@@ -134,25 +134,12 @@ class Arithmetic:
         out, word = self._registers[step.out], self._registers[step.word]
         scratch, bucket_buffer, draw_buffer = self._scratch
         drawn = sampler(step.weights)
-        buckets, shift = drawn.buckets, drawn.shift
 
         def run(_: int, size: int) -> None:
-            index, bucket, s = out[:size], bucket_buffer[:size], scratch[:size]
             words = word[:size]
             if step.lower:
                 words = np.left_shift(words, HALF, out=draw_buffer[:size])
-            np.right_shift(words, shift, out=index)
-            buckets.take(index.view(np.intp), out=bucket, mode="clip")
-            np.bitwise_or(words, LOW, out=s)
-            if drawn.both:
-                is_own = index.view(np.bool_)[:size]
-                np.less(s, bucket, out=is_own)
-                np.multiply(is_own.view(np.uint8), OWN, out=s)
-                np.right_shift(bucket, s, out=index)
-                np.bitwise_and(index, ROW, out=index)
-            else:
-                is_other = np.greater_equal(s, bucket)
-                np.copyto(index, bucket & LOW, where=is_other)
+            pick(words, drawn, out[:size], bucket_buffer[:size], scratch[:size])
 
         return run
 
@@ -302,3 +289,24 @@ class Arithmetic:
             np.multiply(n, factors, out=out[:size])
 
         return run
+
+
+def pick(words: Words, drawn: Sampler, out: Words, bucket: Words, scratch: Words) -> None:
+    """Write to ``out`` the row that each word draws, by its top 32 bits.
+
+    The draw's top bits number the bucket. The bits below the draw are set for the comparison, so
+    that they never make it less than an ``end`` that it is equal to, whatever rows stand below
+    that. ``bucket`` and ``scratch`` are buffers to work in.
+    """
+    np.right_shift(words, drawn.shift, out=out)
+    drawn.buckets.take(out.view(np.intp), out=bucket, mode="clip")
+    np.bitwise_or(words, LOW, out=scratch)
+    if drawn.both:
+        is_own = out.view(np.bool_)[: len(out)]
+        np.less(scratch, bucket, out=is_own)
+        np.multiply(is_own.view(np.uint8), OWN, out=scratch)
+        np.right_shift(bucket, scratch, out=out)
+        np.bitwise_and(out, ROW, out=out)
+    else:
+        is_other = np.greater_equal(scratch, bucket)
+        np.copyto(out, bucket & LOW, where=is_other)

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mockdata.render.alias import buckets
 from mockdata.render.steps import Days, Factor, Names, Numbers, Table, Texts, Weights
 from mockdata.vaults import census
+from mockdata.vaults.alias import buckets
 from mockdata.vaults.dates import MONTHS
 
 __all__ = ["Sampler", "lengths", "luhn", "sampler", "texts"]

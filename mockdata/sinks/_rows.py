@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from mockdata.render.batch import Batch
 from mockdata.vaults import BATCH, Vault
-from mockdata.vaults._ascii import Lines, items_anywhere
 
 __all__ = ["Rows"]
 
@@ -63,3 +64,28 @@ class Rows:
         rest_at[rests] = self._rest[:count]
         self.ends = row_ends
         return self._rows[: row_ends[-1]].data
+
+
+class Lines:
+    """Lines that all look like ``template``, side by side in one buffer that is made once.
+
+    ``field`` is a view of one place of every line: assigning to it fills that place.
+    """
+
+    def __init__(self, template: bytes, capacity: int) -> None:
+        self.width = len(template)
+        self._capacity = capacity
+        self._bytes = np.tile(np.frombuffer(template, np.uint8), capacity)
+
+    def field(self, offset: int, width: int) -> NDArray[np.void]:
+        """Return the view of ``width`` bytes at ``offset`` of every line."""
+        return np.ndarray((self._capacity,), f"V{width}", self._bytes, offset, (self.width,))
+
+    def first(self, count: int) -> memoryview:
+        """Return the bytes of the first ``count`` lines."""
+        return self._bytes[: count * self.width].data
+
+
+def items_anywhere(text: NDArray[np.uint8], item: np.dtype[Any]) -> NDArray[Any]:
+    """Return the view of a text whose item k begins at byte k: overlapping, one byte apart."""
+    return np.ndarray((len(text) - item.itemsize + 1,), item, text, 0, (1,))

@@ -1,19 +1,14 @@
-"""What a record looks like: the four vaults, and the kernels that render their lines.
+"""What a record looks like: vaults, the patterns that define them, and the ready-made ones.
 
-This module is data alone and cheap to import. The kernels, one file each, need numpy; ``kernel``
-imports the one that is asked for.
+This module has the columns and widths of the four vaults that a run makes, and is cheap to import.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from mockdata.vaults._kernel import Kernel
-
-__all__ = ["BATCH", "VAULTS", "Key", "Vault", "kernel"]
+__all__ = ["BATCH", "VAULTS", "Key", "Vault"]
 
 BATCH = 10_000
 """Records in a batch, at most."""
@@ -68,10 +63,3 @@ class Key(NamedTuple):
     vault: str
     seed: int
     timestamp: int
-
-
-def kernel(key: Key, capacity: int = BATCH) -> Kernel:
-    """Return a new kernel that renders up to ``capacity`` records of ``key`` at a time."""
-    module = import_module(f"mockdata.vaults.{key.vault}")
-    made: Kernel = getattr(module, f"{key.vault.title()}Kernel")(key, capacity)
-    return made

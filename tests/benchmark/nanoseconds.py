@@ -9,8 +9,10 @@ import time
 
 import numpy as np
 
+from mockdata.render.builtin import program_of
+from mockdata.render.numpy_renderer import Renderer
 from mockdata.render.task import Place, render
-from mockdata.vaults import BATCH, VAULTS, Key, kernel
+from mockdata.vaults import BATCH, VAULTS, Key
 
 ROUNDS = 300
 
@@ -36,21 +38,13 @@ def per_record(function) -> float:
 
 
 def steps(vault: str) -> dict[str, float]:
-    """Return what the steps of rendering a record cost."""
-    made = kernel(Key(vault, 1, 1_700_000_000))
-    suffixes, field = made._suffixes, made._token_suffix
+    """Return what a record costs: measured, and rendered as two lines."""
+    made = Renderer(program_of(Key(vault, 1, 1_700_000_000)), BATCH)
     made.render(0, BATCH)
-    found = {
-        "permute an index": per_record(lambda: suffixes.permute(made._values, 0, BATCH)),
-        "spell a suffix": per_record(lambda: suffixes.spell(BATCH)),
-        "place a suffix": per_record(lambda: field.fill(suffixes, BATCH)),
-        "hash for the draws": per_record(lambda: suffixes.draws(BATCH)),
-        "a value's line": per_record(lambda: made._data(BATCH)),
+    return {
         "measure": per_record(lambda: made.measure(0, BATCH)),
         "both lines": per_record(lambda: made.render(0, BATCH)),
     }
-    found["place a suffix"] -= found["spell a suffix"]
-    return found
 
 
 def writing(path: str) -> float:
@@ -74,7 +68,9 @@ def main() -> None:
         print(f"\nwrite 76 bytes to a file: {writing(file.name):.1f} ns")
         key, batches = Key("ssn", 1, 1_700_000_000), 20
         began = time.perf_counter()
-        places = Place(file.name, 0), Place(file.name, 40 * batches * BATCH)
+        status = os.stat(file.name)
+        data = Place(file.name, (status.st_dev, status.st_ino), 0)
+        places = data, data.behind(40 * batches * BATCH)
         render(key, 0, batches * BATCH, places)
         taken = (time.perf_counter() - began) / batches / BATCH * 1e9
         print(f"render and write an ssn record to a new file: {taken:.1f} ns")
