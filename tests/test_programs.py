@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mockdata.render import tables, task
-from mockdata.vaults.alias import SHARE_BITS, buckets, shares
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES, Columns, Rows
 from mockdata.render.numpy_renderer import Renderer
 from mockdata.render.steps import Days, Names, Numbers, PutText, Table, Texts
 from mockdata.render.task import Place
+from mockdata.vaults.alias import SHARE_BITS, buckets, shares
 from mockdata.vaults.catalogue import DEFAULT, READY_MADE
 from mockdata.vaults.columns import Column
 from mockdata.vaults.pieces import (

@@ -94,9 +94,13 @@ def render(
         writers = [stack.enter_context(_Writer(place)) for place in places]
         for first in range(start, stop, block):
             last = min(first + block, stop)
-            for write, lines in zip(writers, renderer.render(first, last), strict=True):
+            outputs = renderer.render(first, last)
+            for write, lines in zip(writers, outputs, strict=True):
                 write(lines)
-            sizes += _sizes(renderer, len(places), last - first, batch)
+            if last - first <= batch:
+                sizes.append(tuple(map(len, outputs)))
+            else:
+                sizes += _sizes(renderer, len(places), last - first, batch)
     return sizes
 
 
