@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from mockdata.pipeline.report import Progress, Report, VaultReport
     from mockdata.pipeline.run import BatchStream, generate, generate_sync, stream
     from mockdata.render.batch import Batch, Record
-    from mockdata.sinks import Delivery, Files, Run, Session, Sink, VaultRun, Writer
+    from mockdata.render.layout import Columns, Rows
+    from mockdata.sinks import Delivery, File, Run, Session, Sink, VaultRun, Writer
     from mockdata.sinks.csv import CsvSink
     from mockdata.sinks.skyflow import SkyflowSink
     from mockdata.sinks.stdout import StdoutSink
@@ -29,15 +30,17 @@ if TYPE_CHECKING:
 __all__ = [
     "Batch",
     "BatchStream",
+    "Columns",
     "CsvSink",
     "Delivery",
     "DeliveryError",
-    "Files",
+    "File",
     "MockDataError",
     "PlanError",
     "Progress",
     "Record",
     "Report",
+    "Rows",
     "Run",
     "Session",
     "Sink",
@@ -62,7 +65,8 @@ _HOMES = {
     "pipeline.report": ("Progress", "Report", "VaultReport"),
     "pipeline.run": ("BatchStream", "generate", "generate_sync", "stream"),
     "render.batch": ("Batch", "Record"),
-    "sinks": ("Delivery", "Files", "Run", "Session", "Sink", "VaultRun", "Writer"),
+    "render.layout": ("Columns", "Rows"),
+    "sinks": ("Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"),
     "sinks.csv": ("CsvSink",),
     "sinks.skyflow": ("SkyflowSink",),
     "sinks.stdout": ("StdoutSink",),

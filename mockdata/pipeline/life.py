@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 
 from mockdata.errors import PlanError
+from mockdata.render.batch import BATCH
+from mockdata.render.layout import CSV_LINES, Columns
 from mockdata.sinks.base import Run, Session, Sink
 from mockdata.workers.tasks import ended, note_later_error
 
@@ -50,7 +52,7 @@ class Life:
 
     async def _live(self) -> None:
         async with self._sink.open(self._run) as target:
-            self.session = _session(target)
+            self.session = _session(target, self._run)
             self._is_open.set()
             await self._is_told.wait()
             if self._failure is not None:
@@ -119,7 +121,7 @@ class Life:
             note_later_error(failure, error)
 
 
-def _session(target: object) -> Session:
+def _session(target: object, run: Run) -> Session:
     """Return what a sink yields as a session. Raises PlanError for what is none."""
     session = target if isinstance(target, Session) else Session(write=target)  # type: ignore[arg-type]
     if (session.files is None) == (session.write is None):
@@ -128,6 +130,13 @@ def _session(target: object) -> Session:
         raise PlanError(
             "sink", f"it yields {target!r}, which is neither an async callable nor a Session"
         )
+    if not 1 <= session.batch_size <= BATCH:
+        raise PlanError("sink", f"batch_size {session.batch_size!r} is not from 1 to {BATCH}")
+    for vault in run.vaults if session.files is not None else ():
+        layout = session.layouts.get(vault.name, CSV_LINES)
+        outputs = len(vault.columns) if isinstance(layout, Columns) else 1
+        if (given := len(session.files.get(vault.name, ()))) != outputs:
+            raise PlanError("sink", f"{vault.name} has {outputs} outputs and {given} files")
     return session
 
 

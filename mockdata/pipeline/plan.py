@@ -12,9 +12,20 @@ from typing import Final, SupportsFloat, SupportsIndex
 
 from mockdata.errors import PlanError, one_line
 from mockdata.sinks.base import Run, VaultRun
-from mockdata.vaults import VAULTS, Key
+from mockdata.vaults.file import Definitions, Vaults, definitions
+from mockdata.vaults.resolve import Resolver, check_count
+from mockdata.vaults.vault import Table, Vault
 
-__all__ = ["MAX_COUNT", "Counts", "checked_rate", "checked_workers", "nearest", "plan_run", "shown"]
+__all__ = [
+    "MAX_COUNT",
+    "Counts",
+    "checked_rate",
+    "checked_workers",
+    "nearest",
+    "plan_run",
+    "shown",
+    "unknown_vault",
+]
 
 MAX_COUNT: Final = 2**40
 """Records of a vault, at most."""
@@ -27,13 +38,14 @@ SEED_BITS: Final = 64
 LONGEST_SHOWN: Final = 80
 """Characters of a wrong value in a message, at most."""
 
-Counts = SupportsIndex | Mapping[str, SupportsIndex]
-"""A number for every vault, or for some: vault name to number."""
+Counts = SupportsIndex | Mapping[str | Vault | Table, SupportsIndex] | Mapping[str, SupportsIndex]
+"""A number for every vault, or for some: a vault, or its name, to a number."""
 
 
 def plan_run(
     counts: Counts,
     *,
+    vaults: Vaults | Definitions | None = None,
     seed: int | None = None,
     timestamp: int | None = None,
     start: Counts = 0,
@@ -41,26 +53,27 @@ def plan_run(
 ) -> Run:
     """Check what is asked for and return the run; see ``mockdata.generate`` for the arguments.
 
-    Raises PlanError, which names the argument and says what is allowed.
+    Raises PlanError, which names the argument and says what is allowed, and OSError if a file of
+    definitions cannot be read.
     """
-    records = _records(counts)
+    defined = vaults if isinstance(vaults, Definitions) else definitions(vaults)
+    defined = defined.joined(_objects(counts))
+    records = _records(counts, defined)
     starts = _starts(start, records)
     if seed is None:
         seed = int.from_bytes(os.urandom(SEED_BITS // 8), sys.byteorder)
     seed = _whole("seed", seed, 0, 2**SEED_BITS - 1)
     timestamp = _timestamp(int(time.time()) if timestamp is None else timestamp)
     number, parts = _part(part)
-    vaults = [
-        VaultRun(
-            vault,
-            Key(name, seed, timestamp),
-            starts[name] + (number - 1) * records[name] // parts,
-            starts[name] + number * records[name] // parts,
-        )
-        for name, vault in VAULTS.items()
-        if name in records
-    ]
-    return Run(seed, timestamp, tuple(vaults))
+    resolver = Resolver(defined.known)
+    made = []
+    for name in filter(records.__contains__, defined.known):
+        first, count = starts[name], records[name]
+        resolved = resolver.resolved(name)
+        check_count(resolved, first + count)
+        begin, end = ((number + k) * count // parts for k in (-1, 0))
+        made.append(VaultRun(resolved, first + begin, first + end))
+    return Run(seed, timestamp, tuple(made))
 
 
 def checked_workers(workers: int | None) -> int:
@@ -92,17 +105,36 @@ def checked_rate(rate: SupportsFloat | None) -> float | None:
     return number
 
 
-def _records(counts: Counts) -> dict[str, int]:
+def _objects(counts: object) -> list[Vault | Table]:
+    """Return the vaults and tables among the keys of a mapping."""
+    return [key for key in counts if isinstance(key, Vault | Table)] if isinstance(counts, Mapping) else []
+
+
+def _name(key: object) -> object:
+    return key.name if isinstance(key, Vault | Table) else key
+
+
+def _records(counts: Counts, defined: Definitions) -> dict[str, int]:
     if not isinstance(counts, Mapping):
         every = _whole("counts", counts, 1, MAX_COUNT)
-        return dict.fromkeys(VAULTS, every)
+        return dict.fromkeys(defined.counted, every)
     if not counts:
-        raise PlanError("counts", "no vault is named; name at least one of " + ", ".join(VAULTS))
-    for name in counts:
-        if name not in VAULTS:
-            problem = f"{shown(name)} is not one of {', '.join(VAULTS)}"
-            raise PlanError("counts", problem + nearest(name, VAULTS))
-    return {name: _whole(f"counts[{name!r}]", n, 1, MAX_COUNT) for name, n in counts.items()}
+        known = ", ".join(defined.counted)
+        raise PlanError("counts", f"no vault is named; name at least one of {known}")
+    records: dict[str, int] = {}
+    for key, number in counts.items():
+        name = _name(key)
+        if not isinstance(name, str) or name not in defined.known:
+            raise PlanError("counts", unknown_vault(name, defined))
+        if name in records:
+            raise PlanError("counts", f"{name} is given twice")
+        records[name] = _whole(f"counts[{name!r}]", number, 1, MAX_COUNT)
+    return records
+
+
+def unknown_vault(name: object, defined: Definitions) -> str:
+    """Return what is wrong with the name of no vault, and which is nearest."""
+    return f"{shown(name)} is not one of {', '.join(defined.known)}{nearest(name, defined.known)}"
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
@@ -127,11 +159,12 @@ def _starts(start: Counts, records: Mapping[str, int]) -> dict[str, int]:
     if not isinstance(start, Mapping):
         first = _whole("start", start, 0, MAX_COUNT)
         start = dict.fromkeys(records, first)
-    for name in start:
+    named = {_name(key): first for key, first in start.items()}
+    for name in named:
         if name not in records:
             problem = f"{shown(name)} is not in this run, which has {', '.join(records)}"
             raise PlanError("start", problem)
-    return {name: _start(name, start.get(name, 0), count) for name, count in records.items()}
+    return {name: _start(name, named.get(name, 0), count) for name, count in records.items()}
 
 
 def _start(name: str, start: object, count: int) -> int:

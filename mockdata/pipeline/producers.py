@@ -7,33 +7,43 @@ leaves only when each of its tasks is done, or never began.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from itertools import accumulate
+from operator import add
+from typing import Final, Self
 
 import anyio
 from anyio.streams.memory import MemoryObjectSendStream
 
-from mockdata.errors import MockDataError
+from mockdata.errors import MockDataError, PlanError
 from mockdata.pipeline.rate import TokenBucket
 from mockdata.pipeline.report import Meter
-from mockdata.render.batch import Batch, Receipt
+from mockdata.render.batch import BATCH, Batch, Form, Receipt
+from mockdata.render.compile import compile_program
+from mockdata.render.layout import CSV_LINES
+from mockdata.render.program import Program
 from mockdata.render.task import Place, measure, render
-from mockdata.sinks.base import Files, Session, VaultRun
-from mockdata.vaults import BATCH
+from mockdata.sinks.base import File, Run, Session, VaultRun
 from mockdata.workers.pool import Pool, Task, under_way
 from mockdata.workers.slabs import Slabs
 from mockdata.workers.tasks import Tasks
 
-__all__ = ["Item", "Stage", "produce_batches", "produce_files"]
+__all__ = ["Item", "Job", "Stage", "check_files", "produce_batches", "produce_files"]
 
 FILE_TASK: Final = 20 * BATCH
 """Records in a task that writes to a sink's files: many, since each task costs a round trip."""
 
-SLAB_TASK: Final = 10
-"""Batches in a task that writes to a slab: fewer records, since it holds the slab's memory."""
+SLAB_TASK: Final = 10 * BATCH
+"""Records in a task that writes to a slab, at most: fewer, since it holds the slab's memory."""
+
+SLAB_BYTES: Final = 32 * 2**20
+"""Bytes of the slabs that one task of each vault writes to, all vaults together, unless there are
+so many that a batch of each takes more."""
 
 Item = Batch | Receipt
 
@@ -50,6 +60,10 @@ class Stage:
     ahead: int
     """How many tasks of a vault are under way behind the one that is waited for."""
     bucket: TokenBucket | None
+    share: int
+    """Bytes of a task's slab, as far as that is a batch or more."""
+    written: list[Place] = field(default_factory=list)
+    """Where the files end that the workers have written, each once it is whole."""
 
     def at_once(self, records: int) -> int:
         """Return how many records may go at once, of as many as could: fewer if there is a rate."""
@@ -61,11 +75,42 @@ class Stage:
             await self.bucket.take(records)
 
 
-async def produce_batches(
-    stage: Stage, vault: VaultRun, send: MemoryObjectSendStream[Item]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One vault's range, and the program that renders it as the sink wants it."""
+
+    vault: VaultRun
+    program: Program
+    form: Form
+
+    @classmethod
+    def of(cls, vault: VaultRun, run: Run, session: Session) -> Self:
+        """Compile a vault's program. Raises PlanError if its layout does not fit its columns."""
+        layout, columns = session.layouts.get(vault.name, CSV_LINES), vault.resolved.columns
+        try:
+            program = compile_program(columns, layout, seed=run.seed, timestamp=run.timestamp)
+        except ValueError as error:
+            raise PlanError("sink", f"its layout of {vault.name}: {error}") from None
+        form = Form(vault.name, vault.columns, program.quoted, vault.is_table, layout)
+        return cls(vault, program, form)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether every line of every output has the same width."""
+        return all(line.is_fixed for line in self.program.lines)
+
+    def most(self, records: int) -> tuple[int, ...]:
+        """Return the bytes that each output of so many records has at most."""
+        return tuple(records * line.longest for line in self.program.lines)
+
+
+async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[Item]) -> None:
     """Have the workers render to slabs, and send these on, cut into batches."""
-    most = stage.at_once(BATCH)
+    most = stage.at_once(stage.session.batch_size)
+    batches = 1
+    if stage.bucket is None:
+        size = max(min(SLAB_TASK, stage.share // sum(job.most(1))), BATCH)
+        batches = max(size // most, 1)
     tasks: deque[_SlabTask] = deque()
 
     async def send_first() -> None:
@@ -76,8 +121,8 @@ async def produce_batches(
 
     with send, suppress(anyio.BrokenResourceError):  # the consumer has failed: its error counts
         async with under_way(stage.pool, tasks):
-            for start, stop in vault.ranges(SLAB_TASK * most):
-                tasks.append(_SlabTask(stage, vault, start, stop, most))
+            for start, stop in job.vault.ranges(batches * most):
+                tasks.append(_SlabTask(stage, job, start, stop, most))
                 if len(tasks) > stage.ahead:
                     await send_first()
             while tasks:
@@ -92,22 +137,19 @@ async def _send(send: MemoryObjectSendStream[Item], batch: Batch) -> None:
         await send.send(batch)
 
 
-class _SlabTask(Task[list[int]]):
+class _SlabTask(Task[list[tuple[int, ...]]]):
     """A range that is being rendered to a slab, for batches of up to ``most`` records."""
 
-    def __init__(self, stage: Stage, vault: VaultRun, start: int, stop: int, most: int) -> None:
-        kind, records = vault.vault, stop - start
-        self._tokens_at = records * kind.data_width
-        self._vault = vault
-        self._most = most
+    def __init__(self, stage: Stage, job: Job, start: int, stop: int, most: int) -> None:
+        *self._begins, size = accumulate(job.most(stop - start), initial=0)
+        self._job, self._most = job, most
         self._slabs = stage.slabs
-        self._slab = stage.slabs.lend(self._tokens_at + records * kind.token_width)
-        slab = self._slab.path, self._slab.identity
-        places = Place(*slab, 0), Place(*slab, self._tokens_at)
+        self._slab = slab = stage.slabs.lend(size)
+        places = [Place(slab.path, slab.identity, begin) for begin in self._begins]
         super().__init__(
             stage.pool,
-            (vault.name, start, stop),
-            lambda executor: executor.submit(render, vault.key, start, stop, places, most),
+            (job.vault.name, start, stop),
+            lambda executor: executor.submit(render, job.program, start, stop, places, most),
         )
 
     async def batches(self) -> list[Batch]:
@@ -118,41 +160,36 @@ class _SlabTask(Task[list[int]]):
         if len(sizes) != len(starts):
             raise MockDataError(f"{name}: {len(sizes)} of {len(starts)} batches were rendered")
         lines = self._slabs.share(self._slab)
-        batches = []
-        data, tokens = 0, self._tokens_at
-        for first, size in zip(starts, sizes, strict=True):
-            records = min(self._most, stop - first)
-            token_bytes = records * self._vault.vault.token_width
-            data_lines = lines[data : data + size]
-            token_lines = lines[tokens : tokens + token_bytes]
-            batches.append(Batch(name, first, records, data_lines, token_lines))
-            data += size
-            tokens += token_bytes
+        batches, at = [], self._begins
+        for first, each in zip(starts, sizes, strict=True):
+            ends = [*map(add, at, each)]
+            outputs = tuple(lines[begin:end] for begin, end in zip(at, ends, strict=True))
+            batches.append(Batch(self._job.form, first, min(self._most, stop - first), outputs))
+            at = ends
         return batches
 
 
 async def produce_files(
-    stage: Stage, vault: VaultRun, files: Files, send: MemoryObjectSendStream[Item]
+    stage: Stage, job: Job, files: Sequence[File], send: MemoryObjectSendStream[Item]
 ) -> None:
     """Have the workers write to the sink's files, and send on the receipts.
 
     Where lines vary in width, a range is measured before the next one is written behind it.
     """
-    kind, size = vault.vault, stage.at_once(FILE_TASK)
-    data, tokens = _place(files.data, files.data_offset), _place(files.tokens, files.token_offset)
-    to_measure = iter(()) if kind.fixed else vault.ranges(size)
-    measuring: deque[Task[int]] = deque()
+    vault, size = job.vault, stage.at_once(FILE_TASK)
+    to_measure = iter(()) if job.fixed else vault.ranges(size)
+    measuring: deque[Task[tuple[int, ...]]] = deque()
     writing: deque[_FileTask] = deque()
 
-    async def data_bytes(records: int) -> int:
+    async def measured(records: int) -> tuple[int, ...]:
         while len(measuring) <= stage.ahead and (range_ := next(to_measure, None)):
-            task = stage.pool.submit((vault.name, *range_), measure, vault.key, *range_)
+            task = stage.pool.submit((vault.name, *range_), measure, job.program, *range_)
             measuring.append(task)
         if not measuring:
-            return records * kind.data_width
-        measured = await measuring[0].result()
+            return job.most(records)
+        sizes = await measuring[0].result()
         measuring.popleft()
-        return measured
+        return sizes
 
     async def send_first() -> None:
         receipt = await writing[0].written()
@@ -160,43 +197,54 @@ async def produce_files(
         await send.send(receipt)
 
     with send, suppress(anyio.BrokenResourceError):  # the consumer has failed: its error counts
+        places = [_place(file) for file in files]
         async with under_way(stage.pool, measuring, writing):
             for start, stop in vault.ranges(size):
-                records = stop - start
-                data_size, token_size = await data_bytes(records), records * kind.token_width
-                await stage.may_go(records)
-                receipt = Receipt(vault.name, start, records, data_size, token_size)
-                writing.append(_FileTask(stage, vault, receipt, (data, tokens)))
-                data, tokens = data.behind(data_size), tokens.behind(token_size)
+                sizes = await measured(stop - start)
+                await stage.may_go(stop - start)
+                receipt = Receipt(vault.name, start, stop - start, sizes)
+                writing.append(_FileTask(stage, job, receipt, places))
+                places = [*map(Place.behind, places, sizes)]
                 if len(writing) > stage.ahead:
                     await send_first()
             while writing:
                 await send_first()
+        stage.written.extend(places)
 
 
-class _FileTask(Task[list[int]]):
+class _FileTask(Task[list[tuple[int, ...]]]):
     """A range that is being written to a sink's files, as a receipt says."""
 
     def __init__(
-        self, stage: Stage, vault: VaultRun, receipt: Receipt, places: tuple[Place, Place]
+        self, stage: Stage, job: Job, receipt: Receipt, places: Sequence[Place]
     ) -> None:
         start, stop = receipt.start, receipt.start + receipt.records
         super().__init__(
             stage.pool,
-            (vault.name, start, stop),
-            lambda executor: executor.submit(render, vault.key, start, stop, places),
+            (receipt.vault, start, stop),
+            lambda executor: executor.submit(render, job.program, start, stop, places),
         )
         self._receipt = receipt
 
     async def written(self) -> Receipt:
         """Wait until the range is written. Raises MockDataError if it took another size."""
-        size = sum(await self.result())
-        if size != self._receipt.data_bytes:
-            raise MockDataError(f"{size:,} bytes were written of {self._receipt}")
+        sizes = tuple(map(sum, zip(*await self.result(), strict=True)))
+        if sizes != self._receipt.sizes:
+            raise MockDataError(f"{sizes} bytes were written of {self._receipt}")
         return self._receipt
 
 
-def _place(path: str, offset: int) -> Place:
+def _place(file: File) -> Place:
     """Return a place in a file that is there already, wherever the workers have been started."""
-    status = os.stat(path)
-    return Place(os.path.abspath(path), (status.st_dev, status.st_ino), offset)
+    status = os.stat(file.path)
+    return Place(os.path.abspath(file.path), (status.st_dev, status.st_ino), file.offset)
+
+
+def check_files(places: Sequence[Place]) -> None:
+    """Raise OSError unless each file is the one that was written to, and ends where it has to."""
+    for path, identity, end in places:
+        status = os.stat(path)
+        if (status.st_dev, status.st_ino) != identity:
+            raise OSError(errno.ESTALE, "it was replaced while it was written", path)
+        if status.st_size != end:
+            raise OSError(errno.EIO, f"it has {status.st_size:,} of {end:,} bytes", path)

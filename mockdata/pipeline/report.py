@@ -22,18 +22,20 @@ class Progress(NamedTuple):
     total: int
     """Records of this vault in the run."""
     bytes: int
-    """Bytes of those records' data and token lines, and of the files' header lines."""
+    """Bytes of those records in the sink's layout, and of the files' header lines."""
     seconds: float
     """Since the run began."""
 
 
 @dataclass(frozen=True, slots=True)
 class VaultReport:
-    """One vault's records and bytes; with the CSV sink, the bytes are the sizes of its files."""
+    """One vault's records and bytes; of files, the bytes are their sizes."""
 
     records: int
     data_bytes: int
+    """Bytes of a vault's data lines; of whole rows where its sink takes these, and of a table."""
     token_bytes: int
+    """Bytes of a vault's token lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,17 @@ class Meter:
         self._began = time.perf_counter()
         self._totals = {vault.name: vault.records for vault in run.vaults}
         self._taken = {vault.name: VaultReport(0, 0, 0) for vault in run.vaults}
+        self._pairs = {vault.name for vault in run.vaults if not vault.is_table}
 
-    def add(self, vault: str, records: int, data_bytes: int, token_bytes: int) -> None:
-        """Count records that a sink has taken, or the header lines of its files."""
+    def add(self, vault: str, records: int, sizes: tuple[int, ...]) -> None:
+        """Count records that a sink has taken, or the header lines of its files.
+
+        ``sizes`` are the bytes of each output of the vault's layout.
+        """
         taken = self._taken[vault]
+        data, tokens = sizes if len(sizes) == 2 and vault in self._pairs else (sum(sizes), 0)
         taken = VaultReport(
-            taken.records + records, taken.data_bytes + data_bytes, taken.token_bytes + token_bytes
+            taken.records + records, taken.data_bytes + data, taken.token_bytes + tokens
         )
         self._taken[vault] = taken
         if self._on_progress is not None:

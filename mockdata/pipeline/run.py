@@ -22,14 +22,23 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 from mockdata.errors import PlanError
 from mockdata.pipeline.life import opened
 from mockdata.pipeline.plan import Counts, checked_rate, checked_workers, plan_run
-from mockdata.pipeline.producers import Item, Stage, produce_batches, produce_files
+from mockdata.pipeline.producers import (
+    SLAB_BYTES,
+    Item,
+    Job,
+    Stage,
+    check_files,
+    produce_batches,
+    produce_files,
+)
 from mockdata.pipeline.rate import TokenBucket
 from mockdata.pipeline.report import Meter, Progress, Report
-from mockdata.render.batch import Batch
-from mockdata.sinks import AnySink, Run, Sink, VaultRun, Writer, as_sink
+from mockdata.render.batch import BATCH, Batch
+from mockdata.sinks import AnySink, Run, Sink, Writer, as_sink
+from mockdata.vaults.file import Vaults
 from mockdata.workers.pool import Records, open_pool
 from mockdata.workers.slabs import Slabs
-from mockdata.workers.tasks import check_event_loop, ended, in_task, open_tasks
+from mockdata.workers.tasks import check_event_loop, ended, in_task, off_the_loop, open_tasks
 
 __all__ = ["BatchStream", "generate", "generate_sync", "stream"]
 
@@ -41,6 +50,7 @@ async def generate(
     counts: Counts,
     *,
     sink: AnySink = "data",
+    vaults: Vaults | None = None,
     seed: int | None = None,
     timestamp: int | None = None,
     start: Counts = 0,
@@ -55,10 +65,12 @@ async def generate(
     The same seed and timestamp make the same records, whatever the other arguments are.
 
     Args:
-        counts: Records of every vault, or a mapping of vault names (name, id, dob, ssn) to
-            records: 1 to 2**40 each.
+        counts: Records of every vault, or a mapping of vaults, or their names, to records: 1 to
+            2**40 each. Every vault means name, id, dob and ssn or, with ``vaults``, all of these.
         sink: A folder for CSV files, a plain or async callable that is given each ``Batch``, or any
             object of the ``Sink`` protocol.
+        vaults: More vaults and tables: the path of a TOML file that defines them, or ``Vault`` and
+            ``Table`` objects. One of a ready-made vault's name takes its place.
         seed: 0 to 2**64 - 1; 64 random bits if None. The report says which.
         timestamp: Unix time in seconds, ten digits; now if None.
         start: The first index of every vault, or a mapping of vault names to first indices. A run
@@ -82,7 +94,9 @@ async def generate(
 
     """
     check_event_loop()
-    run = plan_run(counts, seed=seed, timestamp=timestamp, start=start, part=part)
+    run = plan_run(
+        counts, vaults=vaults, seed=seed, timestamp=timestamp, start=start, part=part
+    )
     means = _Means.checked(rate, workers, executor)
     _check_on_progress(on_progress)
     return await in_task(_run, run, as_sink(sink), means, on_progress)
@@ -138,6 +152,7 @@ generate_sync = _sync(generate)
 def stream(
     counts: Counts,
     *,
+    vaults: Vaults | None = None,
     seed: int | None = None,
     timestamp: int | None = None,
     start: Counts = 0,
@@ -152,7 +167,9 @@ def stream(
     Leaving the context, early or not, stops the workers. The arguments are those of ``generate``,
     and so are the errors; WorkerError is raised where the next batch would be.
     """
-    run = plan_run(counts, seed=seed, timestamp=timestamp, start=start, part=part)
+    run = plan_run(
+        counts, vaults=vaults, seed=seed, timestamp=timestamp, start=start, part=part
+    )
     return _stream(run, _Means.checked(rate, workers, executor))
 
 
@@ -223,7 +240,8 @@ def _emptied(receive: MemoryObjectReceiveStream[Any]) -> Iterator[None]:
             yield
         finally:
             with suppress(anyio.WouldBlock, anyio.EndOfStream):
-                receive.receive_nowait()
+                while True:
+                    receive.receive_nowait()
 
 
 class _Sender:
@@ -243,31 +261,34 @@ async def _run(
     """Open the sink, have every vault written while the pool is open, and commit."""
     meter = Meter(run, on_progress)
     async with opened(sink, run) as life:
-        with Slabs(most=4 * len(run.vaults)) as slabs:
+        jobs = [Job.of(vault, run, life.session) for vault in run.vaults]
+        with Slabs(most=4 * len(jobs)) as slabs:
             async with open_pool(run.records, means.workers, means.executor) as pool:
                 async with open_tasks() as tasks:
                     life.watch(tasks.fail)
                     bucket = TokenBucket(means.rate) if means.rate is not None else None
-                    ahead = -(-pool.workers // len(run.vaults))
-                    stage = Stage(life.session, pool, slabs, meter, tasks, ahead, bucket)
-                    for vault in run.vaults:
-                        _start(stage, vault)
+                    ahead, share = -(-pool.workers // len(jobs)), SLAB_BYTES // len(jobs)
+                    stage = Stage(life.session, pool, slabs, meter, tasks, ahead, bucket, share)
+                    for job in jobs:
+                        _start(stage, job)
                 peak_memory = pool.peak_memory()
         meter.check_complete()
+        await off_the_loop(functools.partial(check_files, stage.written))
     delivery = life.session.delivery
     return meter.report(peak_memory, delivery() if delivery is not None else None)
 
 
-def _start(stage: Stage, vault: VaultRun) -> None:
+def _start(stage: Stage, job: Job) -> None:
     """Start a vault's producer and consumer, with the stream between them."""
-    files = stage.session.files[vault.name] if stage.session.files is not None else None
-    headers = (files.data_offset, files.token_offset) if files is not None else (0, 0)
-    stage.meter.add(vault.name, 0, *headers)
-    send, receive = anyio.create_memory_object_stream[Item](max_buffer_size=1)
-    if files is not None:
-        stage.tasks.start(produce_files, stage, vault, files, send)
+    name, session = job.vault.name, stage.session
+    files = session.files[name] if session.files is not None else ()
+    stage.meter.add(name, 0, tuple(file.offset for file in files))
+    held = BATCH // session.batch_size
+    send, receive = anyio.create_memory_object_stream[Item](max_buffer_size=held)
+    if files:
+        stage.tasks.start(produce_files, stage, job, files, send)
     else:
-        stage.tasks.start(produce_batches, stage, vault, send)
+        stage.tasks.start(produce_batches, stage, job, send)
     stage.tasks.start(_consume, stage, receive)
 
 
@@ -285,7 +306,7 @@ async def _consume(stage: Stage, receive: MemoryObjectReceiveStream[Item]) -> No
                 except Exception as error:
                     _name_records(error, _records(item))
                     raise
-            stage.meter.add(item.vault, item.records, item.data_bytes, item.token_bytes)
+            stage.meter.add(item.vault, item.records, item.sizes)
 
 
 def _records(batch: Batch) -> Records:

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-__all__ = ["Batch", "Receipt", "Record"]
+from mockdata.render.layout import CSV_LINES, Columns, Layout, Rows
+
+__all__ = ["BATCH", "Batch", "Form", "Receipt", "Record"]
+
+BATCH: Final = 10_000
+"""Records in a batch, at most."""
 
 
 class Record(NamedTuple):
@@ -17,58 +22,127 @@ class Record(NamedTuple):
     token: str
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What all batches of one vault or table have in common."""
+
+    name: str
+    columns: tuple[str, ...]
+    quoted: tuple[bool, ...]
+    """Of each column: whether its texts stand in CSV's quotes."""
+    is_table: bool = False
+    layout: Layout = CSV_LINES
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Up to 10,000 records of one vault, next to each other in index order.
+    """Up to 10,000 records of one vault or table, next to each other in index order.
 
-    ``data_lines`` and ``token_lines`` are the records' lines as ASCII bytes, each line with a line
-    feed at its end and no header: read-only memoryviews of shared memory that is not reused as long
-    as one of them, or the batch, is referred to. The lists of ``values`` and ``tokens`` are made
-    when they are first asked for.
+    ``data_lines`` and ``token_lines`` are the records' lines as UTF-8, each line with a line feed
+    at its end and no header: the lines of the CSV files, so quoted where the vault's values may
+    need it. They are read-only memoryviews of shared memory that is not reused as long as one of
+    them, or the batch, is referred to. Lists of str are made when they are first asked for.
+
+    A sink that asked for rows finds them in ``rows``, and nothing else.
     """
 
-    vault: str
-    """The vault's name."""
+    form: Form
     start: int
     """The index of the first record."""
     records: int
     """How many records there are; ``len()`` says the same."""
-    data_lines: memoryview
-    token_lines: memoryview
+    outputs: tuple[memoryview, ...]
+    """The bytes that the layout makes: an output for each column, or one with the rows."""
+
+    @property
+    def vault(self) -> str:
+        """The name of the vault, or of the table."""
+        return self.form.name
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns: a vault's are its data column and its token column."""
+        return self.form.columns
 
     def __len__(self) -> int:
         return self.records
 
     def __iter__(self) -> Iterator[Record]:
+        """Iterate over the records; a table's are tuples with a text for each column."""
+        if self.form.is_table:
+            return zip(*map(self.column, self.columns), strict=True)  # type: ignore[return-value]
         return map(Record, self.values, self.tokens)
 
     def __repr__(self) -> str:
         return f"<Batch {self.vault} {self.start} to {self.start + self.records - 1}>"
 
-    @cached_property
+    @property
+    def rows(self) -> memoryview:
+        """The rows, of a sink that has asked for a layout of rows."""
+        if not isinstance(self.form.layout, Rows):
+            raise AttributeError("this batch has no rows: its sink has asked for none")
+        return self.outputs[0]
+
+    @property
+    def data_lines(self) -> memoryview:
+        """The values' lines."""
+        return self._lines(self._vault_column(0))
+
+    @property
+    def token_lines(self) -> memoryview:
+        """The tokens' lines."""
+        return self._lines(self._vault_column(1))
+
+    @property
     def values(self) -> list[str]:
         """The values, in index order."""
-        return _texts(self.data_lines)
+        return self._texts(self._vault_column(0))
 
-    @cached_property
+    @property
     def tokens(self) -> list[str]:
         """The tokens of ``values``, in the same order."""
-        return _texts(self.token_lines)
+        return self._texts(self._vault_column(1))
+
+    def lines(self, column: str) -> memoryview:
+        """Return the lines of a column. Raises KeyError if there is no such column."""
+        return self._lines(self._place(column))
+
+    def column(self, column: str) -> list[str]:
+        """Return the texts of a column, in index order. Raises KeyError if there is none such."""
+        return self._texts(self._place(column))
+
+    def _place(self, column: str) -> int:
+        if column not in self.columns:
+            raise KeyError(f"{column!r} is not one of {', '.join(self.columns)}")
+        return self.columns.index(column)
+
+    def _vault_column(self, place: int) -> int:
+        if self.form.is_table:
+            raise AttributeError(f"{self.vault} is a table: take .column(name) or .lines(name)")
+        return place
+
+    def _lines(self, place: int) -> memoryview:
+        if not isinstance(self.form.layout, Columns):
+            raise AttributeError("this batch has rows alone: its sink has asked for them")
+        return self.outputs[place]
+
+    def _texts(self, place: int) -> list[str]:
+        if place not in self._made:
+            self._made[place] = _texts(self._lines(place), self.form, place)
+        return self._made[place]
+
+    @cached_property
+    def _made(self) -> dict[int, list[str]]:
+        return {}
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the lines themselves: the memory that they are in is this process's."""
-        lines = bytes(self.data_lines), bytes(self.token_lines)
-        return _unpickled, (self.vault, self.start, self.records, *lines)
+        return _unpickled, (self.form, self.start, self.records, *map(bytes, self.outputs))
 
     @property
-    def data_bytes(self) -> int:
-        """Bytes of the data lines."""
-        return len(self.data_lines)
-
-    @property
-    def token_bytes(self) -> int:
-        """Bytes of the token lines."""
-        return len(self.token_lines)
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of each output."""
+        return tuple(map(len, self.outputs))
 
 
 class Receipt(NamedTuple):
@@ -77,15 +151,21 @@ class Receipt(NamedTuple):
     vault: str
     start: int
     records: int
-    data_bytes: int
-    token_bytes: int
+    sizes: tuple[int, ...]
+    """Bytes that were written to each of the files."""
 
 
-def _texts(lines: memoryview) -> list[str]:
-    texts = str(lines, "ascii").split("\n")
+def _texts(lines: memoryview, form: Form, place: int) -> list[str]:
+    """Return the texts of lines, without what their layout has put around them."""
+    layout = form.layout
+    if layout.escape == "json" or not layout.end:
+        raise AttributeError("lines of this layout have no texts: it is the sink's own")
+    texts = str(lines, "utf-8").split(layout.end.decode())
     texts.pop()
+    if form.quoted[place]:
+        return [text[1:-1].replace('""', '"') for text in texts]
     return texts
 
 
-def _unpickled(vault: str, start: int, records: int, data: bytes, tokens: bytes) -> Batch:
-    return Batch(vault, start, records, memoryview(data), memoryview(tokens))
+def _unpickled(form: Form, start: int, records: int, *outputs: bytes) -> Batch:
+    return Batch(form, start, records, tuple(map(memoryview, outputs)))

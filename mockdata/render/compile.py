@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mockdata.render.drawn import sources
+from mockdata.render.drawn import is_quoted
 from mockdata.render.items import Item, Lit
-from mockdata.render.layout import Columns, Layout, needs_quotes
+from mockdata.render.layout import Columns, Layout
 from mockdata.render.lines import Rows
 from mockdata.render.program import Program
 from mockdata.render.schedule import scheduled
 from mockdata.render.streams import Compiler
-from mockdata.vaults import pieces as of
 from mockdata.vaults.columns import Column
 
 __all__ = ["compile_program"]
@@ -42,9 +41,7 @@ def compile_program(
     compiler = Compiler(seed, timestamp, layout.escape)
     for column in columns:
         compiler.look_ahead(column)
-    quoted = tuple(
-        layout.escape == "csv" and needs_quotes(_texts(sources(column))) for column in columns
-    )
+    quoted = tuple(is_quoted(column, layout.escape) for column in columns)
     made = [compiler.column(column) for column in columns]
     cells = [
         [Lit(QUOTE), *items, Lit(QUOTE)] if quotes else items
@@ -67,16 +64,3 @@ def _outputs(cells: Sequence[Sequence[Item]], layout: Layout) -> list[list[Item]
         row += [*items, Lit(gap)]
     return [row]
 
-
-def _texts(pieces: Sequence[of.Piece]) -> list[str]:
-    """Return texts with all characters that pieces can spell, but letters and digits."""
-    texts: list[str] = []
-    for piece in pieces:
-        match piece:
-            case of.Literal(text):
-                texts.append(text)
-            case of.Choice(choices) | of.Weighted(texts=choices):
-                texts += choices
-            case of.Date():
-                texts.append(piece.format)
-    return texts

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 from mockdata.render.evens import Group, chunks
 from mockdata.render.items import Cell, Count, Item, Lit, Spell
+from mockdata.render.layout import Escape, needs_quotes
 from mockdata.render.steps import Table, Term, Texts
 from mockdata.vaults import pieces as of
 from mockdata.vaults.columns import Column, field_of
 
-__all__ = ["Drawn", "Part", "Row", "parts", "places_of", "sources", "term"]
+__all__ = ["Drawn", "Part", "Row", "is_quoted", "parts", "places_of", "sources", "term"]
 
 
 class Drawn(NamedTuple):
@@ -85,3 +86,22 @@ def sources(column: Column) -> list[of.Piece]:
         else:
             found.append(piece)
     return found
+
+
+def is_quoted(column: Column, escape: Escape) -> bool:
+    """Return whether a column's texts stand in quotes: all of them do if one may need it."""
+    return escape == "csv" and needs_quotes(_texts(sources(column)))
+
+
+def _texts(pieces: Iterable[of.Piece]) -> list[str]:
+    """Return texts with all characters that pieces can spell, but letters and digits."""
+    texts: list[str] = []
+    for piece in pieces:
+        match piece:
+            case of.Literal(text):
+                texts.append(text)
+            case of.Choice(choices) | of.Weighted(texts=choices):
+                texts += choices
+            case of.Date():
+                texts.append(piece.format)
+    return texts

@@ -77,6 +77,11 @@ class Line:
     longest: int = 0
     """Bytes of a line, at most."""
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether all lines have the same width."""
+        return not self.unit
+
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Program:

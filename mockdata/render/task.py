@@ -11,14 +11,13 @@ import os
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Final, NamedTuple, Self, overload
+from typing import Final, NamedTuple, Self
 
 import numpy as np
 
-from mockdata.render.builtin import program_of
+from mockdata.render.batch import BATCH
 from mockdata.render.numpy_renderer import Renderer, Workspace
 from mockdata.render.program import Program
-from mockdata.vaults import BATCH, Key
 
 __all__ = ["Place", "measure", "render"]
 
@@ -65,28 +64,14 @@ class _Renderers(threading.local):
 _renderers = _Renderers()
 
 
-@overload
-def render(
-    program: Key, start: int, stop: int, places: Sequence[Place], batch: int = BATCH
-) -> list[int]: ...
-
-
-@overload
 def render(
     program: Program, start: int, stop: int, places: Sequence[Place], batch: int = BATCH
-) -> list[tuple[int, ...]]: ...
-
-
-def render(
-    program: Program | Key, start: int, stop: int, places: Sequence[Place], batch: int = BATCH
-) -> list[tuple[int, ...]] | list[int]:
+) -> list[tuple[int, ...]]:
     """Write the lines of the indices from ``start`` up to ``stop`` to a place for each output.
 
     Returns the bytes that each output has of each ``batch`` records, the last of which may be
     fewer. Raises OSError, with the file's name.
     """
-    if isinstance(program, Key):
-        return [sizes[0] for sizes in render(program_of(program), start, stop, places, batch)]
     block = max(BATCH // batch, 1) * batch
     renderer = _renderers.get(program, min(block, stop - start))
     sizes: list[tuple[int, ...]] = []
@@ -104,18 +89,8 @@ def render(
     return sizes
 
 
-@overload
-def measure(program: Key, start: int, stop: int) -> int: ...
-
-
-@overload
-def measure(program: Program, start: int, stop: int) -> tuple[int, ...]: ...
-
-
-def measure(program: Program | Key, start: int, stop: int) -> tuple[int, ...] | int:
+def measure(program: Program, start: int, stop: int) -> tuple[int, ...]:
     """Return the bytes that each output has of the indices from ``start`` up to ``stop``."""
-    if isinstance(program, Key):
-        return measure(program_of(program), start, stop)[0]
     renderer = _renderers.get(program, min(BATCH, stop - start))
     step = renderer.capacity
     blocks = [renderer.measure(k, min(k + step, stop)) for k in range(start, stop, step)]

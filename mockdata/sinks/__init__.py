@@ -9,12 +9,12 @@ from typing import cast
 
 from mockdata.errors import PlanError
 from mockdata.render.batch import Batch
-from mockdata.sinks.base import Delivery, Files, Run, Session, Sink, VaultRun, Writer
+from mockdata.sinks.base import Delivery, File, Run, Session, Sink, VaultRun, Writer
 
 __all__ = [
     "AnySink",
     "Delivery",
-    "Files",
+    "File",
     "Run",
     "Session",
     "Sink",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from mockdata.render.batch import Batch
-from mockdata.vaults import Key, Vault
+from mockdata.render.batch import BATCH, Batch
+from mockdata.render.layout import CSV_LINES, Layout
+from mockdata.vaults.resolve import Resolved, ResolvedTable
 
-__all__ = ["Delivery", "Files", "Run", "Session", "Sink", "VaultRun", "Writer"]
+__all__ = ["Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"]
 
 Writer = Callable[[Batch], Awaitable[object]]
 """Takes one batch. When it returns, the batch is done with and the vault's next one may come."""
@@ -18,27 +19,42 @@ Writer = Callable[[Batch], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class VaultRun:
-    """One vault's share of a run: the half-open range ``start`` to ``stop`` of its indices."""
+    """One vault's or table's share of a run: the half-open range ``start`` to ``stop``."""
 
-    vault: Vault
-    key: Key
+    resolved: Resolved | ResolvedTable
     start: int
     stop: int
 
     @property
     def name(self) -> str:
-        """The vault's name."""
-        return self.vault.name
+        """The vault's name, or the table's."""
+        return self.resolved.name
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a table."""
+        return isinstance(self.resolved, ResolvedTable)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of its columns: a vault's are its data column and its token column."""
+        return self.resolved.column_names
 
     @property
     def records(self) -> int:
-        """How many records the run makes of this vault."""
+        """How many records the run makes of it."""
         return self.stop - self.start
 
     def ranges(self, size: int) -> Iterator[tuple[int, int]]:
         """Cut the range into ranges of ``size`` records; the last one may have fewer."""
         for start in range(self.start, self.stop, size):
             yield start, min(start + size, self.stop)
+
+    def mean_widths(self, layout: Layout = CSV_LINES) -> tuple[float, ...]:
+        """Return how many bytes a line of each output of a layout has, on average."""
+        from mockdata.render.estimate import mean_widths
+
+        return mean_widths(self.resolved.columns, layout, (self.start + self.stop) // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +64,7 @@ class Run:
     seed: int
     timestamp: int
     vaults: tuple[VaultRun, ...]
-    """The vaults that are asked for, in their order."""
+    """The vaults and tables that are asked for, in their order."""
 
     @property
     def records(self) -> int:
@@ -57,13 +73,11 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
-    """Two files that the workers write a vault's lines to, each from an offset on."""
+class File:
+    """A file that the workers write lines to, from an offset on."""
 
-    data: str
-    tokens: str
-    data_offset: int
-    token_offset: int
+    path: str
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +119,14 @@ class Session:
 
     write: Writer | None = None
     """Takes each batch."""
-    files: Mapping[str, Files] | None = None
-    """Vault name to the files that the workers write to, several ranges at once, in any order."""
+    files: Mapping[str, Sequence[File]] | None = None
+    """Vault name to the files that the workers write to, one for each output of its layout. Several
+    ranges are written at once, in any order."""
+    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    """Vault name to how its bytes are wanted. Without, each column is an output of CSV lines."""
+    batch_size: int = BATCH
+    """Records of a batch, 10,000 at most. Only a vault's last batch has fewer, unless there is a
+    rate."""
     commit: Callable[[], object] | None = None
     """Called once, when every record is written, and awaited if it returns an awaitable."""
     delivery: Callable[[], Delivery] | None = None

@@ -106,6 +106,10 @@ class Known(Mapping[str, "Vault | Table"]):
     def __init__(self, given: Mapping[str, Vault | Table]) -> None:
         self._given = given
 
+    def joined(self, given: Mapping[str, Vault | Table]) -> Known:
+        """Return this set with others, which take the place of those of their names."""
+        return Known({**self._given, **given})
+
     def __getitem__(self, name: str) -> Vault | Table:
         if name in self._given:
             return self._given[name]

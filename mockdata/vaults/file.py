@@ -31,8 +31,13 @@ Vaults = str | os.PathLike[str] | Iterable[Vault | Table]
 class Definitions:
     """All definitions that a run may name, and those that a count alone stands for."""
 
-    known: Mapping[str, Vault | Table]
+    known: Known
     counted: tuple[str, ...]
+
+    def joined(self, more: Iterable[Vault | Table]) -> Definitions:
+        """Return these definitions with others, which take the place of those of their names."""
+        given = {definition.name: definition for definition in more}
+        return Definitions(self.known.joined(given), self.counted) if given else self
 
 
 def definitions(vaults: Vaults | None = None) -> Definitions:

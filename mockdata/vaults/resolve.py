@@ -55,6 +55,16 @@ class Resolved:
         return self.vault.name
 
     @property
+    def columns(self) -> tuple[Column, ...]:
+        """The value's column and the token's."""
+        return self.value, self.token
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """What the columns are called where they are stored."""
+        return self.vault.data_column, self.vault.token_column
+
+    @property
     def capacity(self) -> int | None:
         """How many records there can be: the lesser capacity, or None for any number."""
         capacities = (self.value.capacity, self.token.capacity)
@@ -73,12 +83,19 @@ class ResolvedTable:
         """The table's name."""
         return self.table.name
 
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The columns' names, in order."""
+        return tuple(column.name for column in self.table.columns)
 
-def check_count(resolved: Resolved, stop: int) -> None:
+
+def check_count(resolved: Resolved | ResolvedTable, stop: int) -> None:
     """Raise PlanError if the indices below ``stop`` are more than the records that differ.
 
     ``stop`` is that of the whole run, its start included, whatever part of it is made here.
     """
+    if isinstance(resolved, ResolvedTable):
+        return
     vault, capacity = resolved.vault, resolved.capacity
     if vault.repeats or vault.distinct is not None or capacity is None or stop <= capacity:
         return
@@ -94,8 +111,14 @@ class Resolver:
     """Resolves the definitions of one set, which maps names to vaults and tables."""
 
     def __init__(self, known: Mapping[str, Owner]) -> None:
+        self._known = known
         self._expander = Expander(known)
         self._columns: dict[tuple[str, str], Column] = {}
+
+    def resolved(self, name: str) -> Resolved | ResolvedTable:
+        """Return what the set has under a name, resolved; see ``vault`` and ``table``."""
+        found = self._known[name]
+        return self.vault(found) if isinstance(found, Vault) else self.table(found)
 
     def vault(self, vault: Vault) -> Resolved:
         """Return a vault of the set, resolved.

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["NAME_WIDTH", "TABLES"]
+__all__ = ["LONGEST", "TABLES"]
 
 TABLES: Final = ("first_names", "surnames")
 
-NAME_WIDTH: Final = 15
-"""Characters of the longest name."""
+LONGEST: Final = {"first_names": 12, "surnames": 15}
+"""Characters of the longest name of each, which ``build`` checks."""

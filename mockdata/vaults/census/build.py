@@ -17,9 +17,8 @@ from typing import Final
 
 import numpy as np
 
-from mockdata.vaults import NAME_PREFIX
 from mockdata.vaults.alias import buckets
-from mockdata.vaults.census import NAME_WIDTH, TABLES
+from mockdata.vaults.census import LONGEST, TABLES
 
 __all__ = ["build"]
 
@@ -36,21 +35,19 @@ def _check(table: list[int], names: int) -> None:
 def build(source: Path, target: Path) -> None:
     """Write the tables of the CSV files in ``source`` to ``target``, as .npy files.
 
-    Raises ValueError if names are longer than the vault's lines have room for, or if a bucket names
-    a row that is not there.
+    Raises ValueError if a name is longer than renderers expect, or if a bucket names a row that is
+    not there.
     """
-    longest = 0
     for stem in TABLES:
         with (source / f"{stem}_2020.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
         table = buckets([int(row["count"]) for row in rows])
         names = [row["name"].encode() for row in rows]
         _check(table, len(names))
-        longest += max(map(len, names)) + len(b" ")
+        if (longest := max(map(len, names))) > LONGEST[stem]:
+            raise ValueError(f"{stem} has a name of {longest} characters: see census.LONGEST")
         np.save(target / f"{stem}_buckets.npy", np.array(table, "<u8"))
-        np.save(target / f"{stem}.npy", np.array(names, f"S{NAME_WIDTH}"))
-    if longest > NAME_PREFIX:
-        raise ValueError(f"names of {longest} characters: make room in mockdata.vaults.NAME_PREFIX")
+        np.save(target / f"{stem}.npy", np.array(names, f"S{max(LONGEST.values())}"))
 
 
 if __name__ == "__main__":
