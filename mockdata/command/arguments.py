@@ -13,6 +13,7 @@ from mockdata.command.words import read_counts, read_number, read_part, read_rat
 from mockdata.errors import PlanError, one_line
 from mockdata.pipeline.plan import checked_rate, checked_workers, nearest, plan_run, shown
 from mockdata.sinks import AnySink, Run
+from mockdata.vaults.file import Definitions, definitions
 
 __all__ = ["FOLDER", "FORMATS", "Options", "Said", "help_text", "load_sink", "parse"]
 
@@ -28,12 +29,15 @@ CSV_OPTIONS: Final = {"no_header": True, "no_clobber": False, "fsync": False}
 
 EXAMPLES: Final = """\
 examples:
-  mockdata 1000                       1,000 records of every vault, in the folder data
-  mockdata name=5000 ssn=10M -o out   some vaults; the files of the others are left alone
-  mockdata 1000 -s stdout -f jsonl    rows of vault, value and token
-  mockdata 1000 -s loader:insert      each batch to the function insert of loader.py
+  mockdata 1000                         1,000 records each of name, id, dob and ssn
+  mockdata name=5000 email=10M -o out   some vaults; the files of others are left alone
+  mockdata 1000 -s stdout -f jsonl      rows of vault, value and token
+  mockdata 1000 -s loader:insert        each batch to the function insert of loader.py
+  mockdata 1000 --vaults clinic.toml    every vault and table that clinic.toml defines
 
-You can write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. The vaults are name, id, dob and ssn.
+You can write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. A count alone stands for the
+vaults name, id, dob and ssn. Others that you can name are ready-made too: email, phone,
+card, mrn, npi, address and uuid.
 """
 
 
@@ -50,6 +54,10 @@ class Options:
 
     run: Run
     """What is to be made; if no seed or timestamp is given, they are chosen here."""
+    vaults: str | None
+    """The file of definitions, as it was written."""
+    defined: Definitions
+    """What may be counted; the file is not read a second time."""
     counts: int | dict[str, int]
     start: int | dict[str, int]
     part: tuple[int, int]
@@ -70,18 +78,30 @@ class Options:
 def parse(arguments: Sequence[str], said: Said | None = None) -> Options:
     """Return the options that the arguments say; ``said`` is filled on the way.
 
-    Raises PlanError for wrong use, and SystemExit once ``--help`` or ``--version`` is answered.
+    Raises PlanError for wrong use, and SystemExit once ``--help`` or the like is answered.
     """
     given = _parser().parse_intermixed_args(list(arguments), said or Said())
-    counts, start = read_counts(given.counts), read_start(given.start or ["0"])
-    part = read_part(given.part)
-    run = plan_run(counts, seed=given.seed, timestamp=given.timestamp, start=start, part=part)
+    defined = _definitions(given.vaults)
+    if given.list_vaults:
+        _print_vaults(defined)
+    counts = read_counts(given.counts, defined)
+    start, part = read_start(given.start or ["0"], defined), read_part(given.part)
+    run = plan_run(
+        counts,
+        vaults=defined,
+        seed=given.seed,
+        timestamp=given.timestamp,
+        start=start,
+        part=part,
+    )
     checked_workers(given.workers)
     checked_rate(read_rate(given.rate))  # type: ignore[arg-type]
     _move_argument(given)
     _check_sink_options(given)
     return Options(
         run=run,
+        vaults=given.vaults,
+        defined=defined,
         counts=counts,
         start=start,
         part=part,
@@ -97,6 +117,26 @@ def parse(arguments: Sequence[str], said: Said | None = None) -> Options:
         progress=not (given.quiet or given.no_progress),
         json=given.json,
     )
+
+
+def _definitions(file: str | None) -> Definitions:
+    """Return the ready-made vaults, and what a file defines. Its mistakes are wrong use."""
+    if file == "":
+        raise PlanError("vaults", "'' is not the path of a file")
+    try:
+        return definitions(file)
+    except PlanError:
+        raise
+    except (OSError, ValueError) as error:  # of a path that no file can have, the latter
+        reason = error.strerror if isinstance(error, OSError) else "not the path of a file"
+        raise PlanError("vaults", one_line(f"{file}: {reason}")) from error
+
+
+def _print_vaults(defined: Definitions) -> NoReturn:
+    from mockdata.command.listing import list_vaults
+
+    print(list_vaults(defined), end="")
+    raise SystemExit
 
 
 def _move_argument(given: argparse.Namespace) -> None:
@@ -194,6 +234,14 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "help": "index of the first record (default: 0), or VAULT=N,...",
         },
         "--part": {"metavar": "K/N", "default": "1/1", "help": "make part K of N of the records"},
+    },
+    "which vaults": {
+        "--vaults": {
+            "metavar": "FILE",
+            "help": "TOML file with vaults and tables of your own, beside the ready-made ones; "
+            "a count alone stands for all that it defines",
+        },
+        "--list-vaults": _flag("list the vaults, with --vaults those of the file too, and exit"),
     },
     "where they go": {
         "-s --sink": {

@@ -129,6 +129,7 @@ def _generate(options: Options, watch: Watch, signals: Signals) -> Report:
             report = await generate(
                 options.counts,
                 sink=watch,
+                vaults=options.defined,
                 seed=options.run.seed,
                 timestamp=options.run.timestamp,
                 start=options.start,

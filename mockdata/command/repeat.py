@@ -35,6 +35,8 @@ def _command(options: Options, counts: Numbers, start: Numbers, part: list[str])
     import shlex
 
     words = [*_program(), *_named(counts)]
+    if options.vaults is not None:
+        words += _option("--vaults", "--vaults", options.vaults)
     words += ["--seed", str(options.run.seed), "--timestamp", str(options.run.timestamp)]
     if any(start.values() if isinstance(start, Mapping) else (start,)):
         words += ["--start", ",".join(_named(start))]

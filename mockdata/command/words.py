@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from mockdata.errors import PlanError
-from mockdata.pipeline.plan import MAX_COUNT, nearest, shown
-from mockdata.vaults import VAULTS
+from mockdata.pipeline.plan import MAX_COUNT, shown, unknown_vault
+from mockdata.vaults.file import Definitions
 
 __all__ = ["read_counts", "read_number", "read_part", "read_rate", "read_start"]
 
@@ -24,8 +24,11 @@ LONGEST: Final = 40
 """Characters of a number, at most. Python takes long to read very long ones."""
 
 
-def read_counts(words: Sequence[str]) -> int | dict[str, int]:
-    """Return what ``COUNT``, or ``VAULT=COUNT ...``, says. Raises PlanError if it is neither."""
+def read_counts(words: Sequence[str], defined: Definitions) -> int | dict[str, int]:
+    """Return what ``COUNT``, or ``VAULT=COUNT ...`` of vaults that are defined, says.
+
+    Raises PlanError if it is neither.
+    """
     if not words:
         raise PlanError("count", "give COUNT for every vault, or VAULT=COUNT for some")
     named = [word for word in words if "=" in word]
@@ -37,10 +40,10 @@ def read_counts(words: Sequence[str]) -> int | dict[str, int]:
     for word in words:
         if "=" not in word:
             raise PlanError("count", f"{shown(word)} and {shown(named[0])} do not go together")
-    return _by_vault("count", words, 1)
+    return _by_vault("count", words, 1, defined)
 
 
-def read_start(words: Sequence[str]) -> int | dict[str, int]:
+def read_start(words: Sequence[str], defined: Definitions) -> int | dict[str, int]:
     """Return what ``N``, or ``VAULT=N,...``, says; more than one is as if joined by commas."""
     parts = [part for word in words for part in word.split(",")]
     if len(parts) == 1 and "=" not in parts[0]:
@@ -48,7 +51,7 @@ def read_start(words: Sequence[str]) -> int | dict[str, int]:
     for part in parts:
         if "=" not in part:
             raise PlanError("start", f"{shown(','.join(words))} is not N or VAULT=N,...")
-    return _by_vault("start", parts, 0)
+    return _by_vault("start", parts, 0, defined)
 
 
 def read_part(text: str) -> tuple[int, int]:
@@ -70,15 +73,16 @@ def read_number(text: str) -> int | str:
     return int(text) if len(text) < LONGEST and re.fullmatch(NUMBER, text) else text
 
 
-def _by_vault(argument: str, words: Sequence[str], least: int) -> dict[str, int]:
+def _by_vault(
+    argument: str, words: Sequence[str], least: int, defined: Definitions
+) -> dict[str, int]:
     numbers: dict[str, int] = {}
     about = "vault" if argument == "count" else argument
     for word in words:
         vault, _, number = word.partition("=")
         name = vault.strip().lower()
-        if name not in VAULTS:
-            problem = f"{shown(vault)} is not one of {', '.join(VAULTS)}"
-            raise PlanError(about, problem + nearest(name, VAULTS))
+        if name not in defined.known:
+            raise PlanError(about, unknown_vault(vault, defined))
         if name in numbers:
             raise PlanError(about, f"{shown(vault)} is given twice")
         numbers[name] = _whole(argument, number, word, least)
