@@ -129,7 +129,7 @@ def _generate(options: Options, watch: Watch, signals: Signals) -> Report:
             report = await generate(
                 options.counts,
                 sink=watch,
-                vaults=options.defined,
+                vaults=options.defined,  # type: ignore[arg-type]  # what the file said
                 seed=options.run.seed,
                 timestamp=options.run.timestamp,
                 start=options.start,
@@ -161,7 +161,7 @@ def _progress(
 
     if options.sink == "stdout" and on_terminal(sys.stdout) and on_terminal(sys.stderr):
         return nullcontext()
-    return live_progress(watch, options.run.records, bars=has_bars(sys.stderr))
+    return live_progress(watch, options.run, bars=has_bars(sys.stderr))
 
 
 def _loop_factory(options: Options) -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -1,4 +1,4 @@
-"""What ``--list-vaults`` prints: each vault's columns, an example, and how many values there are."""
+"""What ``--list-vaults`` prints: each vault's columns, an example, and how many values it has."""
 
 from __future__ import annotations
 
@@ -46,8 +46,7 @@ def list_vaults(defined: Definitions) -> str:
 
 def _vault(found: Listed, definition: Vault | Table) -> Lines:
     yield "columns", f"{found.data_column}, {found.token_column}"
-    for label, text in zip(("example", ""), found.example.split("\n"), strict=True):
-        yield label, text
+    yield from zip(("example", ""), found.example.split("\n"), strict=True)
     yield "values", _values(found, definition)
     if definition.source:
         yield "file", definition.source
@@ -66,7 +65,7 @@ def _values(found: Listed, definition: Vault | Table) -> str:
         return f"{definition.distinct:,}, each with its one token, again and again"
     if isinstance(definition, Vault) and definition.repeats:
         return "any number; one may come again"
-    return f"up to {min(found.capacity or MAX_COUNT, MAX_COUNT):,}, none of them twice"
+    return f"up to {min(found.capacity or MAX_COUNT, MAX_COUNT):,}, none twice"
 
 
 class _Page:
