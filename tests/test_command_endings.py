@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mockdata.command.arguments import parse
 from mockdata.command.repeat import continuing, repeating
-from mockdata.vaults import VAULTS
+from mockdata.vaults.catalogue import DEFAULT as VAULTS
 
 from .conftest import kept
 

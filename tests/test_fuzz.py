@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import mockdata
 from mockdata.command import cli
 from mockdata.command.arguments import parse
-from mockdata.vaults import VAULTS
+from mockdata.vaults.catalogue import DEFAULT as VAULTS
 
 MANY = settings(
     max_examples=2000,
