@@ -12,16 +12,22 @@ import time
 import urllib.request
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
 import uvloop
 from hypothesis import settings
 
-from mockdata.render.builtin import program_of
+from mockdata.render.batch import BATCH
+from mockdata.render.compile import compile_program
+from mockdata.render.layout import CSV_LINES
 from mockdata.render.numpy_renderer import Renderer
-from mockdata.vaults import BATCH
+from mockdata.vaults.catalogue import DEFAULT, READY_MADE
+from mockdata.vaults.resolve import Resolver
 from mockdata.workers import pool
+
+VAULTS = DEFAULT
 
 RUN = {"seed": 1, "timestamp": 1_700_000_000}
 
@@ -99,6 +105,21 @@ def way_of_renaming(request, monkeypatch):
 def children() -> list[psutil.Process]:
     """Return the processes that this one has started, and theirs."""
     return psutil.Process().children(recursive=True)
+
+
+class Key(NamedTuple):
+    """A ready-made vault's name, and what its records depend on."""
+
+    vault: str
+    seed: int
+    timestamp: int
+
+
+@cache
+def program_of(key):
+    """Return the program of a ready-made vault's two CSV files."""
+    columns = Resolver(READY_MADE).resolved(key.vault).columns
+    return compile_program(columns, CSV_LINES, seed=key.seed, timestamp=key.timestamp)
 
 
 def renderer(key, capacity=BATCH) -> Renderer:

@@ -59,7 +59,7 @@ class NoFiles(Store):
 
     @asynccontextmanager
     async def open(self, run):
-        yield mockdata.Session(files={"id": mockdata.Files("a", "b", 0, 0)})
+        yield mockdata.Session(files={"id": [mockdata.File("a"), mockdata.File("b")]})
 
 
 class WriterAndFiles(Store):
@@ -67,7 +67,7 @@ class WriterAndFiles(Store):
 
     @asynccontextmanager
     async def open(self, run):
-        yield mockdata.Session(write=print, files={"ssn": mockdata.Files("a", "b", 0, 0)})
+        yield mockdata.Session(write=print, files={"ssn": [mockdata.File("a"), mockdata.File("b")]})
 
 
 class PlainWriter(Store):

@@ -25,10 +25,7 @@ def test_a_batch_says_the_same_in_every_form():
         assert next(iter(batch)).token == batch.tokens[0]
         assert bytes(batch.data_lines) == "".join(f"{v}\n" for v in batch.values).encode()
         assert bytes(batch.token_lines) == "".join(f"{t}\n" for t in batch.tokens).encode()
-        assert (batch.data_bytes, batch.token_bytes) == (
-            len(batch.data_lines),
-            len(batch.token_lines),
-        )
+        assert batch.sizes == (len(batch.data_lines), len(batch.token_lines))
         assert batch.data_lines.readonly
         assert repr(batch).startswith("<Batch name ")
 

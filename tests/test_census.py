@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from mockdata.render.arithmetic import pick
 from mockdata.render.steps import Weights
 from mockdata.render.tables import sampler
-from mockdata.vaults import Key
 from mockdata.vaults.alias import buckets, shares
 from mockdata.vaults.census import TABLES
 from mockdata.vaults.census.build import build
 
 from . import oracle
-from .conftest import renderer
+from .conftest import Key, renderer
 
 DRAWS = 2**32
 

@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 import mockdata
-from mockdata.sinks.csv import NAME_PADDING, CsvSink
-from mockdata.vaults import NAME_PREFIX
+from mockdata.render.estimate import NAMES
+from mockdata.sinks.csv import CsvSink
 
 from .conftest import FILES, RUN, kept
 
@@ -224,13 +224,14 @@ async def test_no_header_and_no_records_is_an_empty_file(tmp_path):
     assert kept(tmp_path) == {"id_data.csv": b"", "id_tokens.csv": b""}
 
 
-def test_the_padding_of_names_is_the_censuss():
-    mean = 0.0
-    for names in ("first_names", "surnames"):
-        with (Path(__file__).parent / "census" / f"{names}_2020.csv").open() as file:
-            rows = [(row["name"], int(row["count"])) for row in csv.DictReader(file)]
-        mean += sum((len(name) + 1) * n for name, n in rows) / sum(n for _, n in rows)
-    assert pytest.approx(NAME_PREFIX - mean, abs=0.001) == NAME_PADDING
+@pytest.mark.parametrize(
+    ("source", "names"), [("first_name", "first_names"), ("last_name", "surnames")]
+)
+def test_the_width_of_names_is_the_censuss(source, names):
+    with (Path(__file__).parent / "census" / f"{names}_2020.csv").open() as file:
+        rows = [(row["name"], int(row["count"])) for row in csv.DictReader(file)]
+    mean = sum(len(name) * n for name, n in rows) / sum(n for _, n in rows)
+    assert pytest.approx(mean, abs=0.0006) == NAMES[source]
 
 
 @pytest.mark.parametrize("fsync", [True, False])
@@ -245,9 +246,9 @@ async def test_files_and_folders_reach_the_disk_if_asked(tmp_path, monkeypatch, 
         steps.append("renaming")
         return renaming(*arguments, **options)
 
-    renaming = mockdata.sinks.csv.put_in_place
+    renaming = mockdata.sinks.folder.put_in_place
     monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(mockdata.sinks.csv, "put_in_place", named)
+    monkeypatch.setattr(mockdata.sinks.folder, "put_in_place", named)
     await mockdata.generate(10, sink=CsvSink(tmp_path / "out", fsync=fsync))
     if not fsync:
         assert set(steps) == {"renaming"}
@@ -259,7 +260,7 @@ async def test_files_and_folders_reach_the_disk_if_asked(tmp_path, monkeypatch, 
     assert kept(tmp_path / "out").keys() == FILES
 
 
-@pytest.mark.parametrize("left", [0, -1, -5])
+@pytest.mark.parametrize("left", [0, -1, -5, "a line"])
 @pytest.mark.parametrize("name", sorted(FILES))
 async def test_a_file_that_is_cut_short_gets_no_name(earlier, name, left):
     folder, unchanged = earlier
@@ -267,7 +268,9 @@ async def test_a_file_that_is_cut_short_gets_no_name(earlier, name, left):
     def cut(progress):
         if progress.vault == name.split("_")[0] and progress.records == 50:
             (file,) = folder.glob(f".{name}.*")
-            os.truncate(file, left if left >= 0 else file.stat().st_size + left)
+            content = file.read_bytes()
+            line = len(content.splitlines(keepends=True)[-1])
+            os.truncate(file, len(content[: -line if left == "a line" else left]))
 
     with pytest.raises(OSError, match="cut short") as caught:
         await mockdata.generate(50, sink=folder, on_progress=cut)

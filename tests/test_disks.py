@@ -28,17 +28,17 @@ async def test_short_writes_are_continued(monkeypatch, tmp_path):
 FILLED = """
 import os, sys
 from mockdata.command import cli
-from mockdata.sinks import csv
+from mockdata.sinks import folder
 
-look = csv._check_room
+look = folder._check_room
 
-def look_and_fill(folder, size):
-    look(folder, size)
+def look_and_fill(path, size):
+    look(path, size)
     with open("full/filler", "wb") as filler:
         disk = os.statvfs("full")
         os.posix_fallocate(filler.fileno(), 0, disk.f_bavail * disk.f_frsize - 2**20)
 
-csv._check_room = look_and_fill
+folder._check_room = look_and_fill
 sys.exit(cli.main(sys.argv[1:]))
 """
 """The command, on a disk that others fill up to the last MiB once it has begun."""

@@ -161,7 +161,7 @@ async def test_no_worker_writes_to_files_that_a_sink_is_left_with(pooled, tmp_pa
     class Files:
         @asynccontextmanager
         async def open(self, run):
-            files = mockdata.Files(*map(str, paths), 0, 0)
+            files = [mockdata.File(str(path)) for path in paths]
             try:
                 yield mockdata.Session(files={"ssn": files})
             finally:

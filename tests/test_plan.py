@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 import mockdata
 from mockdata.pipeline.plan import MAX_COUNT, checked_workers, plan_run
 from mockdata.sinks import as_sink
-from mockdata.vaults import VAULTS
 
 from . import oracle
+from .conftest import VAULTS
 
 COUNTS = st.one_of(
     st.integers(1, MAX_COUNT),
@@ -116,7 +116,7 @@ def test_no_index_is_beyond_the_end(counts, start):
 @given(st.integers(0, 10**6), st.integers(0, 10**5), st.integers(1, 10**5))
 def test_ranges_cover_a_vault_once(start, records, size):
     vault = plan_run({"ssn": MAX_COUNT}, seed=1).vaults[0]
-    cut = type(vault)(vault.vault, vault.key, start, start + records)
+    cut = type(vault)(vault.resolved, start, start + records)
     covered = start
     for first, stop in cut.ranges(size):
         assert first == covered

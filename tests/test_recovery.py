@@ -41,7 +41,7 @@ async def test_a_renaming_that_fails_half_way_leaves_the_earlier_file(
 
 KILLED = """
 import errno, itertools, os, pathlib, signal, sys
-import mockdata, mockdata.render.task, mockdata.sinks.csv, mockdata.render.builtin
+import mockdata, mockdata.render.task, mockdata.sinks.folder
 from mockdata.sinks import _files
 
 way, after = sys.argv[1:]

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import mockdata
-from mockdata.sinks import _files, csv
+from mockdata.sinks import _files
+from mockdata.sinks.folder import _Files
 from mockdata.sinks._files import FolderLock
 from mockdata.sinks.csv import CsvSink
 
@@ -95,7 +96,7 @@ async def test_a_cancellation_that_comes_when_files_are_renamed_is_the_next_awai
     earlier, monkeypatch
 ):
     folder, _ = earlier
-    reports, rename, loop = [], csv._Run._rename, asyncio.get_running_loop()
+    reports, rename, loop = [], _Files._rename, asyncio.get_running_loop()
 
     def cancel_too(self):
         rename(self)
@@ -105,7 +106,7 @@ async def test_a_cancellation_that_comes_when_files_are_renamed_is_the_next_awai
         reports.append(await mockdata.generate(500, sink=folder))
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(csv._Run, "_rename", cancel_too)
+    monkeypatch.setattr(_Files, "_rename", cancel_too)
     run = asyncio.ensure_future(generate())
     with pytest.raises(asyncio.CancelledError):
         await run
@@ -116,15 +117,15 @@ async def test_a_cancellation_that_comes_when_files_are_renamed_is_the_next_awai
 
 async def test_a_run_renames_nothing_while_another_one_does(earlier, monkeypatch):
     folder, _ = earlier
-    rename, at_it, go_on = csv._Run._rename, threading.Event(), threading.Event()
+    rename, at_it, go_on = _Files._rename, threading.Event(), threading.Event()
 
     def rename_slowly(self):
-        monkeypatch.setattr(csv._Run, "_rename", rename)
+        monkeypatch.setattr(_Files, "_rename", rename)
         at_it.set()
         go_on.wait()
         rename(self)
 
-    monkeypatch.setattr(csv._Run, "_rename", rename_slowly)
+    monkeypatch.setattr(_Files, "_rename", rename_slowly)
     one = asyncio.ensure_future(mockdata.generate(10, sink=folder))
     await asyncio.to_thread(at_it.wait)
     monkeypatch.setattr(csv, "LOCK_WAIT", 0.1)

@@ -8,10 +8,9 @@ import pytest
 
 import mockdata
 from mockdata.command import cli
-from mockdata.vaults import VAULTS
 
 from . import oracle
-from .conftest import RUN, kept, shell
+from .conftest import RUN, VAULTS, kept, shell
 
 FORMULAS = "=+-@\t\r"
 """What makes a spreadsheet take a cell for a formula, at its beginning."""
@@ -89,7 +88,7 @@ async def test_a_link_where_a_temporary_file_goes_is_not_followed(tmp_path, monk
     folder.mkdir()
     (tmp_path / "mine").write_text("mine")
     (folder / ".id_data.csv.aaaaaaaa.mockdata-tmp").symlink_to(tmp_path / "mine")
-    monkeypatch.setattr("mockdata.sinks.csv.os.urandom", lambda size: b"\xaa" * size)
+    monkeypatch.setattr("mockdata.sinks.folder.os.urandom", lambda size: b"\xaa" * size)
     with pytest.raises(FileExistsError):
         await mockdata.generate({"id": 5}, sink=folder)
     assert (tmp_path / "mine").read_text() == "mine"

@@ -67,19 +67,19 @@ BEFORE_THE_RUN = [
 UNTIL_THE_FILES_ARE_RENAMED = [
     "mockdata.pipeline.run.generate",
     "mockdata.pipeline.life:Life.begin",
-    "mockdata.sinks.csv:_Run.create",
-    "mockdata.sinks.csv.create_locked",
+    "mockdata.sinks.folder:_Files.create",
+    "mockdata.sinks.folder.create_locked",
     "mockdata.pipeline.run.open_pool",
     "os.fork",
     "mockdata.workers.pool:Pool.start",
     "mockdata.workers.pool._done",
     "mockdata.pipeline.report:Meter.add",
+    "mockdata.pipeline.run.check_files",
 ]
 FROM_THEN_ON = [
     "mockdata.pipeline.life:Life.commit",
-    "mockdata.sinks.csv:_Run._check",
-    "mockdata.sinks.csv.put_in_place",
-    "mockdata.sinks.csv:_Run.leave",
+    "mockdata.sinks.folder.put_in_place",
+    "mockdata.sinks.folder:_Files.leave",
     "mockdata.pipeline.report:Meter.report",
     "mockdata.command.ending:Ending.done",
 ]
@@ -135,9 +135,9 @@ def test_a_signal_while_the_files_are_renamed_comes_too_late(struck, earlier, wh
 SLOW_RENAMING = """
 import os, signal, sys, threading
 from mockdata.command import cli
-from mockdata.sinks import csv
+from mockdata.sinks import folder
 
-rename = csv._Run._rename
+rename = folder._Files._rename
 
 def signalled(self):
     rename(self)
@@ -145,7 +145,7 @@ def signalled(self):
         os.kill(os.getpid(), int(sys.argv[1]))
         threading.Event().wait(0.7)
 
-csv._Run._rename = signalled
+folder._Files._rename = signalled
 sys.exit(cli.main(["10", "-q"]))
 """
 

@@ -6,10 +6,9 @@ import pytest
 
 import mockdata
 from mockdata.sinks.skyflow import SkyflowSink
-from mockdata.vaults import Key
 
 from . import oracle
-from .conftest import RUN, renderer
+from .conftest import RUN, Key, renderer
 
 pytestmark = pytest.mark.slow
 

@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mockdata.vaults import VAULTS, Key
-
 from . import oracle
-from .conftest import renderer
+from .conftest import VAULTS, Key, renderer
 
 LEVEL = 1e-8
 RECORDS = 400_000

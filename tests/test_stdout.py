@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import csv
 import errno
 import fcntl
 import io
@@ -15,10 +16,11 @@ import pytest
 
 import mockdata
 from mockdata.sinks.stdout import StdoutSink
-from mockdata.vaults import VAULTS
 
 from .conftest import RUN, isolated, may_mount, shell
+from .odd import ODD, PEOPLE, PEOPLE_TWICE, QUOTED, kept
 
+VAULTS = ("name", "id", "dob", "ssn")
 COUNTS = {"ssn": 3, "name": 20_001, "dob": 1}
 
 
@@ -69,6 +71,49 @@ async def test_parts_without_headers_are_the_whole_one_after_the_other(format):
 
 async def test_a_part_with_no_records_is_a_header():
     assert await rows_of({"id": 1, "ssn": 1}, part=(1, 2)) == ["vault,value,token"]
+
+
+# Any vault, and tables
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl"])
+async def test_what_a_reader_reads_back_is_what_a_batch_has(format, either):
+    counts = {ODD: 10_001, QUOTED: 5}
+    rows = await rows_of(counts, StdoutSink(format))
+    found = [*csv.DictReader(rows)] if format == "csv" else [*map(json.loads, rows)]
+    expected = await kept(counts)
+    assert [row.pop("vault") for row in found] == ["odd"] * 10_001 + ["quoted"] * 5
+    pairs = [(row["value"], row["token"]) for row in found]
+    assert pairs == expected.records("odd") + expected.records("quoted")
+
+
+async def test_a_table_alone_as_csv_has_its_own_columns():
+    rows = await rows_of({PEOPLE: 25}, vaults=[ODD])
+    header, *found = csv.reader(rows)
+    assert header == ["number", "odd_value", "odd_token", "born"]
+    assert [*map(tuple, found)] == (await kept({PEOPLE: 25}, vaults=[ODD])).records("people")
+
+
+async def test_a_table_alone_without_a_header():
+    with_header = await rows_of({PEOPLE: 25}, vaults=[ODD])
+    assert await rows_of({PEOPLE: 25}, StdoutSink(header=False), vaults=[ODD]) == with_header[1:]
+
+
+async def test_a_table_beside_vaults_as_json_lines():
+    counts = {PEOPLE: 25, "ssn": 2, ODD: 1}
+    found = [*map(json.loads, await rows_of(counts, StdoutSink("jsonl")))]
+    people = [tuple(row.values())[1:] for row in found if row.get("table") == "people"]
+    assert people == (await kept(counts)).records("people")
+    names = ["number", "odd_value", "odd_token", "born"]
+    assert {(*row,) for row in found} == {("table", *names), ("vault", "value", "token")}
+
+
+@pytest.mark.parametrize("beside", ["ssn", PEOPLE_TWICE], ids=["vault", "table"])
+async def test_a_table_beside_something_is_no_csv(beside):
+    refused = pytest.raises(mockdata.PlanError, match=r"^format: csv takes the table people alone")
+    with contextlib.redirect_stdout(Out()) as out, refused:
+        await mockdata.generate({PEOPLE: 5, beside: 1}, sink=StdoutSink(), vaults=[ODD], **RUN)
+    assert out.rows() == []
 
 
 async def test_runs_that_share_a_sink():
@@ -131,6 +176,12 @@ async def test_text_where_bytes_cannot_be_written():
         print("after")
     rows = text.getvalue().splitlines()
     assert rows == ["before", "vault,value,token", *await expected(), "after"]
+
+
+async def test_text_of_any_characters_where_bytes_cannot_be_written():
+    with contextlib.redirect_stdout(io.StringIO()) as text:
+        await mockdata.generate({ODD: 20_001}, sink=StdoutSink(), **RUN)
+    assert text.getvalue().splitlines() == await rows_of({ODD: 20_001})
 
 
 class Notebook:

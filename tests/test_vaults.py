@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockdata.vaults import VAULTS, Key
-
 from . import oracle
-from .conftest import renderer
+from .conftest import VAULTS, Key, renderer
 
 SEEDS = st.integers(0, 2**64 - 1)
 TIMESTAMPS = st.integers(10**9, 10**10 - 1)

@@ -105,9 +105,10 @@ def checked_rate(rate: SupportsFloat | None) -> float | None:
     return number
 
 
-def _objects(counts: object) -> list[Vault | Table]:
+def _objects(counts: Counts) -> list[Vault | Table]:
     """Return the vaults and tables among the keys of a mapping."""
-    return [key for key in counts if isinstance(key, Vault | Table)] if isinstance(counts, Mapping) else []
+    keys = counts if isinstance(counts, Mapping) else ()
+    return [key for key in keys if isinstance(key, Vault | Table)]
 
 
 def _name(key: object) -> object:

@@ -215,9 +215,7 @@ async def produce_files(
 class _FileTask(Task[list[tuple[int, ...]]]):
     """A range that is being written to a sink's files, as a receipt says."""
 
-    def __init__(
-        self, stage: Stage, job: Job, receipt: Receipt, places: Sequence[Place]
-    ) -> None:
+    def __init__(self, stage: Stage, job: Job, receipt: Receipt, places: Sequence[Place]) -> None:
         start, stop = receipt.start, receipt.start + receipt.records
         super().__init__(
             stage.pool,
@@ -247,4 +245,5 @@ def check_files(places: Sequence[Place]) -> None:
         if (status.st_dev, status.st_ino) != identity:
             raise OSError(errno.ESTALE, "it was replaced while it was written", path)
         if status.st_size != end:
-            raise OSError(errno.EIO, f"it has {status.st_size:,} of {end:,} bytes", path)
+            what = "cut short" if status.st_size < end else "added to"
+            raise OSError(errno.EIO, f"it was {what} while it was written", path)

@@ -94,9 +94,7 @@ async def generate(
 
     """
     check_event_loop()
-    run = plan_run(
-        counts, vaults=vaults, seed=seed, timestamp=timestamp, start=start, part=part
-    )
+    run = plan_run(counts, vaults=vaults, seed=seed, timestamp=timestamp, start=start, part=part)
     means = _Means.checked(rate, workers, executor)
     _check_on_progress(on_progress)
     return await in_task(_run, run, as_sink(sink), means, on_progress)
@@ -167,9 +165,7 @@ def stream(
     Leaving the context, early or not, stops the workers. The arguments are those of ``generate``,
     and so are the errors; WorkerError is raised where the next batch would be.
     """
-    run = plan_run(
-        counts, vaults=vaults, seed=seed, timestamp=timestamp, start=start, part=part
-    )
+    run = plan_run(counts, vaults=vaults, seed=seed, timestamp=timestamp, start=start, part=part)
     return _stream(run, _Means.checked(rate, workers, executor))
 
 

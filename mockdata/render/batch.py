@@ -80,7 +80,8 @@ class Batch:
     def rows(self) -> memoryview:
         """The rows, of a sink that has asked for a layout of rows."""
         if not isinstance(self.form.layout, Rows):
-            raise AttributeError("this batch has no rows: its sink has asked for none")
+            problem = "this batch has no rows: its sink has asked for none"
+            raise AttributeError(problem)  # noqa: TRY004
         return self.outputs[0]
 
     @property
@@ -123,7 +124,8 @@ class Batch:
 
     def _lines(self, place: int) -> memoryview:
         if not isinstance(self.form.layout, Columns):
-            raise AttributeError("this batch has rows alone: its sink has asked for them")
+            problem = "this batch has rows alone: its sink has asked for them"
+            raise AttributeError(problem)  # noqa: TRY004
         return self.outputs[place]
 
     def _texts(self, place: int) -> list[str]:

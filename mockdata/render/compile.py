@@ -63,4 +63,3 @@ def _outputs(cells: Sequence[Sequence[Item]], layout: Layout) -> list[list[Item]
     for items, gap in zip(cells, gaps, strict=True):
         row += [*items, Lit(gap)]
     return [row]
-

@@ -1,4 +1,4 @@
-"""The files of a run in a folder: made under other names, and given theirs together or not at all."""
+"""A run's files in a folder: made under other names, and given theirs together or not at all."""
 
 from __future__ import annotations
 

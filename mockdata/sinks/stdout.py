@@ -7,29 +7,25 @@ import errno
 import fcntl
 import os
 import sys
-from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from functools import partial
 from typing import Any, Final, Literal
 
 import anyio
 
 from mockdata.errors import PlanError
 from mockdata.render.batch import Batch
-from mockdata.sinks._rows import Rows
-from mockdata.sinks.base import Run, VaultRun, Writer
+from mockdata.render.layout import Rows
+from mockdata.sinks.base import Run, Session, VaultRun
 from mockdata.workers.limits import naming
 from mockdata.workers.tasks import in_thread
 
 __all__ = ["FORMATS", "StdoutSink"]
 
-FORMATS: Final = {
-    "csv": ("vault,value,token\n", "{vault},", ",", "\n"),
-    "jsonl": ("", '{"vault":"{vault}","value":"', '","token":"', '"}\n'),
-}
-"""Format to its header line, and what stands before, between and after a row's two texts."""
+Format = Literal["csv", "jsonl"]
 
+FORMATS: Final = ("csv", "jsonl")
+"""How rows may be written: as CSV with one header line, or as a JSON object a line."""
 
 STDOUT: Final = "standard output"
 """The name of the file in an error."""
@@ -37,30 +33,37 @@ STDOUT: Final = "standard output"
 PIPE_SIZE: Final = 2**20
 """Bytes that a pipe may hold without privileges: Linux's ``/proc/sys/fs/pipe-max-size``."""
 
+AHEAD: Final = 2
+"""Batches that wait while others are written: they are written with one turn of a thread."""
+
 
 class StdoutSink:
     """Writes a row a record, one vault after the other in the run's order.
 
     They go to ``sys.stdout`` as it is when the run begins, behind what has been printed to it: as
-    bytes or, where it has no ``buffer``, as in a notebook, as text.
+    UTF-8 or, where it has no ``buffer``, as in a notebook, as text. JSON lines take any vaults and
+    tables; CSV has one header, so it takes vaults, or one table with nothing beside it.
 
-    Raises OSError if standard output is closed, BrokenPipeError if nobody reads it any more.
+    Raises PlanError for CSV of a table beside anything else, OSError if standard output is closed,
+    BrokenPipeError if nobody reads it any more.
     """
 
-    def __init__(self, format: Literal["csv", "jsonl"] = "csv", *, header: bool = True) -> None:
+    def __init__(self, format: Format = "csv", *, header: bool = True) -> None:
         if format not in FORMATS:
             raise PlanError("format", f"{format!r} is not one of " + ", ".join(FORMATS))
-        first, *self._row = FORMATS[format]
-        self._header = first if header else ""
+        self._format: Format = format
+        self._header = header
 
     @asynccontextmanager
-    async def open(self, run: Run) -> AsyncIterator[Writer]:
+    async def open(self, run: Run) -> AsyncIterator[Session]:
         """Yield a writer that has a vault's batches wait until the vaults before it are written."""
+        header = _header(run) if self._format == "csv" else b""
+        layouts = {vault.name: _LAYOUTS[self._format](vault) for vault in run.vaults}
         output = _Output(sys.stdout)
         vaults = [vault for vault in run.vaults if vault.records]
         turns = [anyio.Event() for _ in range(len(vaults) + 1)]
         writers = {
-            vault.name: _VaultWriter(output, vault, self._row, turns[k], turns[k + 1])
+            vault.name: _VaultWriter(output, vault.records, turns[k], turns[k + 1])
             for k, vault in enumerate(vaults)
         }
 
@@ -69,33 +72,57 @@ class StdoutSink:
 
         try:
             _widen_pipe(sys.stdout)
-            await output.put(self._header.encode())
+            await output.put(header if self._header else b"")
             await output.flush()
             turns[0].set()
-            yield write
+            yield Session(write=write, layouts=layouts)
         finally:
             await output.close()
 
 
-class _VaultWriter:
-    """Renders the rows of a vault's batch while those of the batch before are written."""
+def _header(run: Run) -> bytes:
+    """Return the header line of CSV. Raises PlanError where rows of one kind are not all."""
+    tables = [vault for vault in run.vaults if vault.is_table]
+    if tables and len(run.vaults) > 1:
+        raise PlanError(
+            "format", f"csv takes the table {tables[0].name} alone, as it has one header; say jsonl"
+        )
+    columns = tables[0].columns if tables else ("vault", "value", "token")
+    return f"{','.join(columns)}\n".encode()
 
-    def __init__(
-        self, output: _Output, vault: VaultRun, row: list[str], turn: anyio.Event, then: anyio.Event
-    ) -> None:
+
+def _csv_rows(vault: VaultRun) -> Rows:
+    before = "" if vault.is_table else f"{vault.name},"
+    return Rows(before.encode(), b",", b"\n", escape="csv")
+
+
+def _json_rows(vault: VaultRun) -> Rows:
+    """Return the layout of JSON objects; no name in them has what would have to be escaped."""
+    kind = "table" if vault.is_table else "vault"
+    first, *others = vault.columns if vault.is_table else ("value", "token")
+    return Rows(
+        f'{{"{kind}":"{vault.name}","{first}":"'.encode(),
+        tuple(f'","{column}":"'.encode() for column in others),
+        b'"}\n',
+        escape="json",
+    )
+
+
+_LAYOUTS: Final = {"csv": _csv_rows, "jsonl": _json_rows}
+
+
+class _VaultWriter:
+    """Writes one vault's batches, in its turn."""
+
+    def __init__(self, output: _Output, records: int, turn: anyio.Event, then: anyio.Event) -> None:
         self._output = output
-        self._make_rows = partial(Rows, vault.vault, *row)
-        self._rows: deque[Rows] = deque(maxlen=2)
-        self._left = vault.records
+        self._left = records
         self._turn, self._then = turn, then
 
     async def write(self, batch: Batch) -> None:
-        """Begin to write a batch's rows; with the vault's last ones, wait until all is written."""
+        """Have a batch's rows written; with the vault's last ones, wait until all is written."""
         await self._turn.wait()
-        if len(self._rows) < 2:
-            self._rows.append(self._make_rows())
-        self._rows.rotate()
-        await self._output.put(self._rows[0].render(batch))
+        await self._output.put(batch.rows)
         self._left -= len(batch)
         if not self._left:
             await self._output.flush()
@@ -103,23 +130,37 @@ class _VaultWriter:
 
 
 class _Output:
-    """Writes what is put, one piece after the other, and leaves at once when cancelled."""
+    """Writes what is put, one piece after the other, and leaves at once when cancelled.
+
+    What is put while something is written waits, and is then written in one go.
+    """
 
     def __init__(self, stream: Any) -> None:
         if stream is None or getattr(stream, "closed", False):
             raise OSError(errno.EBADF, os.strerror(errno.EBADF), STDOUT)
         self._stream = stream
+        self._waiting: list[bytes | memoryview] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def put(self, rows: bytes | memoryview) -> None:
-        """Begin to write when all that was put before is written."""
-        await self.flush()
+        """Have rows written behind all that was put before. Raises OSError if that was not."""
+        self._waiting.append(rows)
+        if self._writing is None or self._writing.done() or len(self._waiting) >= AHEAD:
+            await self._begin()
+
+    async def _begin(self) -> None:
+        """Begin to write what waits, when what is being written is."""
+        if self._writing is not None:
+            await self._writing
+        rows, self._waiting = self._waiting, []
         self._writing = asyncio.create_task(
             in_thread(_write, self._stream, rows, abandon_on_cancel=True)
         )
 
     async def flush(self) -> None:
         """Wait until all is written. Raises OSError if it is not."""
+        if self._waiting:
+            await self._begin()
         if self._writing is not None:
             await self._writing
 
@@ -137,22 +178,25 @@ def _widen_pipe(stream: Any) -> None:
         fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
 
 
-def _write(stream: Any, rows: bytes | memoryview) -> None:
+def _write(stream: Any, rows: Sequence[bytes | memoryview]) -> None:
     """Write all of it behind what was printed before, as text if the stream takes nothing else."""
     buffer = getattr(stream, "buffer", None)
     with naming(STDOUT):
         _flush(stream)
-        if buffer is None:
-            stream.write(str(rows, "ascii"))
-            _flush(stream)
-            return
-        left = memoryview(rows)
-        while left:
-            taken = buffer.write(left)  # not all of it, where nothing is buffered
-            if not taken:
-                raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), STDOUT)
-            left = left[taken:]
-        _flush(buffer)
+        for each in rows:
+            if buffer is None:
+                stream.write(str(each, "utf-8"))
+            else:
+                _write_bytes(buffer, memoryview(each))
+        _flush(stream if buffer is None else buffer)
+
+
+def _write_bytes(buffer: Any, left: memoryview) -> None:
+    while left:
+        taken = buffer.write(left)  # not all of it, where nothing is buffered
+        if not taken:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN), STDOUT)
+        left = left[taken:]
 
 
 def _flush(stream: Any) -> None:

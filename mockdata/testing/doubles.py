@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from mockdata.render.batch import Batch, Record
+from mockdata.render.batch import BATCH, Batch, Record
 from mockdata.sinks.base import Run, Session
 
 __all__ = ["FailingSink", "ListSink", "StallingSink"]
@@ -19,7 +19,8 @@ class ListSink:
     An outcome is None for a run that was committed, or what ended the run.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, batch_size: int = BATCH) -> None:
+        self._batch_size = batch_size
         self.batches: dict[str, list[Batch]] = {}
         self.outcomes: list[BaseException | None] = []
 
@@ -45,7 +46,7 @@ class ListSink:
             self.outcomes.append(None)
 
         try:
-            yield Session(write=self._write, commit=commit)
+            yield Session(write=self._write, commit=commit, batch_size=self._batch_size)
         except BaseException as error:
             self.outcomes.append(error)
             raise

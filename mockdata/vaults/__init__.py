@@ -1,1 +1,1 @@
-"""What a record looks like: patterns, the vaults and tables that consist of them, the ready-made."""
+"""What a record looks like: patterns, vaults and tables made of them, and the ready-made ones."""

@@ -9,10 +9,10 @@ import time
 
 import numpy as np
 
-from mockdata.render.builtin import program_of
 from mockdata.render.numpy_renderer import Renderer
 from mockdata.render.task import Place, render
-from mockdata.vaults import BATCH, VAULTS, Key
+from mockdata.render.batch import BATCH
+from tests.conftest import VAULTS, Key, program_of
 
 ROUNDS = 300
 
@@ -71,7 +71,7 @@ def main() -> None:
         status = os.stat(file.name)
         data = Place(file.name, (status.st_dev, status.st_ino), 0)
         places = data, data.behind(40 * batches * BATCH)
-        render(key, 0, batches * BATCH, places)
+        render(program_of(key), 0, batches * BATCH, places)
         taken = (time.perf_counter() - began) / batches / BATCH * 1e9
         print(f"render and write an ssn record to a new file: {taken:.1f} ns")
     slab = os.memfd_create("bench")
