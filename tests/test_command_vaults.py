@@ -330,7 +330,7 @@ print(*(name for name in sys.argv[1].split() if name in sys.modules), file=sys.s
 sys.exit(code)
 """
 
-RARE = "tomllib difflib textwrap rich csv mockdata.command.listing mockdata.render.example"
+RARE = "tomllib difflib rich csv mockdata.command.listing mockdata.render.example"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
+from mockdata.errors import one_line
 from mockdata.pipeline.plan import MAX_COUNT
 from mockdata.render.example import example
 from mockdata.vaults.catalogue import Listed, listed
@@ -49,14 +50,14 @@ def _vault(found: Listed, definition: Vault | Table) -> Lines:
     yield from zip(("example", ""), found.example.split("\n"), strict=True)
     yield "values", _values(found, definition)
     if definition.source:
-        yield "file", definition.source
+        yield "file", one_line(definition.source)
     elif found.source:
         yield "source", found.source
 
 
 def _table(table: Table) -> Lines:
     yield "columns", ", ".join(column.name for column in table.columns)
-    yield "file", table.source
+    yield "file", one_line(table.source)
 
 
 def _values(found: Listed, definition: Vault | Table) -> str:
@@ -83,7 +84,9 @@ class _Page:
         text = [self._title.format(title)]
         for label, words in lines:
             indent = INDENT.format(label)
-            if label in ("example", ""):  # a text that spaces may matter in
+            if label == "file":
+                text.append(indent + words)
+            elif label in ("example", ""):  # spaces may matter
                 text.append(self._cut(indent + words))
             else:
                 text += textwrap.wrap(
