@@ -24,17 +24,18 @@ class Screen:
 
     def feed(self, text):
         """Show what a program writes."""
-        at = 0
+        at, letter = 0, ""
         while at < len(text):
             piece = PIECE.match(text, at)
             assert piece, f"unknown: {text[at : at + 20]!r}"
             at = piece.end()
+            before = letter
             numbers, letter, back, down, written = piece.groups()
             if letter == "A":
                 self.row -= int(numbers or 1)
                 assert self.row >= 0
             elif letter == "K":
-                if self.lines not in self.pictures[-1:]:
+                if before != "A":  # the first of the lines that are drawn anew
                     self.pictures.append([*self.lines])
                 self.lines[self.row] = ""
             elif back:
