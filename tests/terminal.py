@@ -53,7 +53,9 @@ class Screen:
             self._next_line()
             self.column = 0
         line = self.lines[self.row]
-        self.lines[self.row] = line[: self.column].ljust(self.column) + character + line[self.column + 1 :]
+        self.lines[self.row] = (
+            line[: self.column].ljust(self.column) + character + line[self.column + 1 :]
+        )
         self.column += 1
 
     def _next_line(self):

@@ -17,6 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mockdata.vaults.catalogue import READY_MADE
+
 from .terminal import on_terminal
 
 VAULTS = ["name", "id", "dob", "ssn"]
@@ -62,6 +64,13 @@ def test_without_arguments_it_says_how_it_is_used(mockdata_command, tmp_path):
     assert files(tmp_path) == []
 
 
+def test_the_help_fits_a_terminal_and_names_every_ready_made_vault(mockdata_command):
+    lines = mockdata_command("--help").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    *_, end = "\n".join(lines).split("\n\n")
+    assert all(re.search(rf"\b{name}\b", end) for name in READY_MADE)
+
+
 def test_version(mockdata_command):
     assert re.fullmatch(r"mockdata \d+\.\d+\.\d+\n", mockdata_command("-V").stdout)
 
@@ -83,7 +92,10 @@ WRONG = [
     (["1099511627777"], "1099511627776"),
     (["1099512M"], "1099511627776"),
     (["9" * 5000], "1099511627776"),
-    (["nome=5"], "name, id, dob, ssn, email, phone, card, mrn, npi, address, uuid; did you mean name?"),
+    (
+        ["nome=5"],
+        "name, id, dob, ssn, email, phone, card, mrn, npi, address, uuid; did you mean name?",
+    ),
     (["MAIL=5"], "'MAIL' is not one of name"),
     (["MAIL=5"], "did you mean email?"),
     (["phone=71201"], "phone: 71201 records, and only 71200 values differ"),

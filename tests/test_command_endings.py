@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mockdata.command.arguments import parse
 from mockdata.command.repeat import continuing, repeating
-from mockdata.vaults.catalogue import DEFAULT as VAULTS
+from mockdata.vaults.catalogue import DEFAULT
 
 from .conftest import kept
 
@@ -125,7 +125,7 @@ def again(command, folder):
 
 def numbers():
     every = st.integers(1, 5000)
-    return st.one_of(every, st.dictionaries(st.sampled_from([*VAULTS]), every, min_size=1))
+    return st.one_of(every, st.dictionaries(st.sampled_from([*DEFAULT, "uuid"]), every, min_size=1))
 
 
 @st.composite
@@ -137,7 +137,7 @@ def runs(draw):
         if isinstance(counts, dict)
         else [str(counts)]
     )
-    names = [*counts] if isinstance(counts, dict) else [*VAULTS]
+    names = [*counts] if isinstance(counts, dict) else [*DEFAULT]
     start = draw(
         st.one_of(
             st.none(),

@@ -69,7 +69,9 @@ def files_of(names):
         (["uuid=3", "ssn=3"], ["uuid", "ssn"]),
     ],
 )
-def test_vaults_of_a_file_beside_the_ready_made_ones(mockdata_command, tmp_path, own, counts, names):
+def test_vaults_of_a_file_beside_the_ready_made_ones(
+    mockdata_command, tmp_path, own, counts, names
+):
     done = mockdata_command(*counts, "--vaults", own, "--json")
     assert (done.returncode, done.stderr) == (0, "")
     made = kept(tmp_path / "data")
@@ -185,6 +187,31 @@ def test_a_sink_that_refuses_the_run_is_wrong_use(mockdata_command, tmp_path):
     refused(done, "mockdata: format: csv takes one table, and not 4 (see --help)")
 
 
+@pytest.mark.parametrize(
+    ("counts", "fits"),
+    [
+        (["patients=2"], True),
+        (["patients=2", "card=2"], False),
+        (["3"], False),
+        (["card=2", "email=2"], True),
+    ],
+)
+def test_csv_on_stdout_takes_one_table_and_no_vault_beside_it(mockdata_command, own, counts, fits):
+    words = [*counts, "--vaults", own, "-s", "stdout", "-q"]
+    done = mockdata_command(*words)
+    if fits:
+        assert (done.returncode, done.stderr) == (0, "")
+        header, *rows = csv.reader(done.stdout.splitlines())
+        table = ["patient_id", "full_name"]
+        assert header == (table if counts == ["patients=2"] else ["vault", "value", "token"])
+        assert {len(row) for row in rows} == {len(header)}
+    else:
+        refused(done, "jsonl")
+    done = mockdata_command(*words, "-f", "jsonl")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all({"vault", "table"} & {*json.loads(line)} for line in done.stdout.splitlines())
+
+
 # What a run says of itself.
 
 
@@ -204,7 +231,9 @@ def test_the_summarys_last_line_repeats_a_run_with_a_file(mockdata_command, tmp_
     made = {path.name: kept(path) for path in tmp_path.iterdir()}
     for path in tmp_path.rglob("*.csv"):
         path.unlink()
-    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert {path.name: kept(path) for path in tmp_path.iterdir()} == made
     assert done.stderr.splitlines()[-1] == command
 
@@ -226,7 +255,11 @@ def test_json_of_vaults_and_tables(mockdata_command, tmp_path, own):
     assert [*report["vaults"]] == OWN_NAMES
     for name, vault in report["vaults"].items():
         data = sizes.get(f"{name}_data.csv", sizes.get(f"{name}.csv"))
-        expected = {"records": 5, "data_bytes": data, "token_bytes": sizes.get(f"{name}_tokens.csv", 0)}
+        expected = {
+            "records": 5,
+            "data_bytes": data,
+            "token_bytes": sizes.get(f"{name}_tokens.csv", 0),
+        }
         assert vault == expected
     assert report["bytes"] == sum(sizes.values())
 
@@ -273,7 +306,9 @@ def test_the_list_has_what_a_run_makes(mockdata_command, tmp_path, own, swapped)
     words = ["--list-vaults", "--vaults", own]
     done = mockdata_command(*(words[1:] + words[:1] if swapped else words))
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.isprintable() or set(filter(lambda c: not c.isprintable(), done.stdout)) == {"\n"}
+    assert done.stdout.isprintable() or set(filter(lambda c: not c.isprintable(), done.stdout)) == {
+        "\n"
+    }
     found = paragraphs(done.stdout)
     assert [*found] == [*READY_MADE, "member", "mail", "plan", "patients (table)"]
     assert found.pop("patients (table)") == {"columns": ["patient_id, full_name"], "file": [own]}

@@ -206,7 +206,9 @@ ROW = re.compile(
         (5, 80, 2, 1),
     ],
 )
-def test_bars_fit_the_terminal_and_stay_where_they_are(tmp_path, count, width, height, rows, length):
+def test_bars_fit_the_terminal_and_stay_where_they_are(
+    tmp_path, count, width, height, rows, length
+):
     made = vaults(count, length)
     defined(tmp_path / "many.toml", made)
     words = ["20k", "--vaults", "many.toml", "-s", "loader:slowly"]

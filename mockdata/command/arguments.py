@@ -29,15 +29,15 @@ CSV_OPTIONS: Final = {"no_header": True, "no_clobber": False, "fsync": False}
 
 EXAMPLES: Final = """\
 examples:
-  mockdata 1000                         1,000 records each of name, id, dob and ssn
-  mockdata name=5000 email=10M -o out   some vaults; the files of others are left alone
-  mockdata 1000 -s stdout -f jsonl      rows of vault, value and token
-  mockdata 1000 -s loader:insert        each batch to the function insert of loader.py
-  mockdata 1000 --vaults clinic.toml    every vault and table that clinic.toml defines
+  mockdata 1000                        1,000 each of name, id, dob and ssn
+  mockdata name=5000 email=10M -o out  some vaults; other files are left alone
+  mockdata 1000 -s stdout -f jsonl     rows of vault, value and token
+  mockdata 1000 -s loader:insert       each batch to insert() of loader.py
+  mockdata 1000 --vaults clinic.toml   all that clinic.toml defines
 
-You can write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. A count alone stands for the
-vaults name, id, dob and ssn. Others that you can name are ready-made too: email, phone,
-card, mrn, npi, address and uuid.
+You can write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. A count alone
+stands for the ready-made vaults name, id, dob and ssn. The others are email,
+phone, card, mrn, npi, address and uuid.
 """
 
 
@@ -238,10 +238,10 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "which vaults": {
         "--vaults": {
             "metavar": "FILE",
-            "help": "TOML file with vaults and tables of your own, beside the ready-made ones; "
-            "a count alone stands for all that it defines",
+            "help": "TOML file that defines vaults and tables beside the ready-made "
+            "ones; a count alone stands for all of the file's",
         },
-        "--list-vaults": _flag("list the vaults, with --vaults those of the file too, and exit"),
+        "--list-vaults": _flag("list the vaults, those of the file too, and exit"),
     },
     "where they go": {
         "-s --sink": {
