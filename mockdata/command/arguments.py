@@ -225,6 +225,14 @@ def _flag(about: str) -> dict[str, Any]:
 
 
 _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "which vaults": {
+        "--vaults": {
+            "metavar": "FILE",
+            "help": "TOML file with more vaults and tables; with it, a count alone stands "
+            "for all that it defines",
+        },
+        "--list-vaults": _flag("list the vaults, those of the file too, and exit"),
+    },
     "which records": {
         "--seed": _number("the same seed and timestamp make the same records"),
         "--timestamp": _number("Unix time in seconds (default: now)"),
@@ -234,14 +242,6 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "help": "index of the first record (default: 0), or VAULT=N,...",
         },
         "--part": {"metavar": "K/N", "default": "1/1", "help": "make part K of N of the records"},
-    },
-    "which vaults": {
-        "--vaults": {
-            "metavar": "FILE",
-            "help": "TOML file that defines vaults and tables beside the ready-made "
-            "ones; a count alone stands for all of the file's",
-        },
-        "--list-vaults": _flag("list the vaults, those of the file too, and exit"),
     },
     "where they go": {
         "-s --sink": {
