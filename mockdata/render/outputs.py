@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mockdata.render.program import Line
 from mockdata.render.steps import PutLength, PutText, Step
 from mockdata.render.tables import lengths, texts
+from mockdata.vaults.frozen import frozen
 
 __all__ = ["Offsets", "Output", "made_output"]
 
@@ -93,7 +94,8 @@ class UnitsOutput(Output):
         return self._offsets[self._units : count * self._units + 1 : self._units]
 
 
-class Span(NamedTuple):
+@frozen
+class Span:
     """Units that are moved as one: from ``start`` on, ``width`` bytes, of which ``least`` stay.
 
     ``room`` is the width with what texts have too much. ``unit`` is the only one, if its advance

@@ -6,14 +6,13 @@ A ``Resolver`` looks at one vault or table at a time, and at those that it refer
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from math import prod
 from typing import Final
 
 from mockdata.errors import PlanError
 from mockdata.vaults.columns import Column
 from mockdata.vaults.expand import Expander, Item, Owner, mistake, pattern_of, side_of
-from mockdata.vaults.frozen import frozen
+from mockdata.vaults.frozen import frozen, replace
 from mockdata.vaults.pieces import (
     Choice,
     Date,

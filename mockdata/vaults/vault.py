@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, cast
 
 from mockdata.errors import PlanError, one_line
@@ -31,7 +30,7 @@ Lists = Mapping[str, Sequence[str] | Mapping[str, int] | str | os.PathLike[str]]
 """A name to texts, to texts with their weights, or to the path of a file that has them."""
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@frozen
 class Vault:
     """A vault: the pattern of its values, that of its tokens, and the names of its columns.
 
@@ -51,12 +50,16 @@ class Vault:
     token: str
     data_column: str
     token_column: str
-    lists: tuple[tuple[str, TextList], ...] = field(repr=False, hash=False)
+    lists: tuple[tuple[str, TextList], ...]
     distinct: int | None
     repeats: bool
-    value_pattern: Pattern = field(init=False, repr=False, compare=False)
-    token_pattern: Pattern = field(init=False, repr=False, compare=False)
-    source: str = field(init=False, repr=False, compare=False)
+    value_pattern: Pattern
+    token_pattern: Pattern
+    source: str
+
+    __match_args__ = (
+        "name", "value", "token", "data_column", "token_column", "lists", "distinct", "repeats",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -97,6 +100,9 @@ class Vault:
         if distinct is not None and repeats:
             raise PlanError(where, "distinct and repeats contradict each other; leave one out")
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.value, self.token))  # and not of its lists, which may be long
+
 
 @frozen
 class TableColumn:
@@ -107,7 +113,7 @@ class TableColumn:
     type: Type = "string"
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@frozen
 class Table:
     """A table: columns whose patterns mostly refer to vaults, so that a row is one person.
 
@@ -120,7 +126,9 @@ class Table:
 
     name: str
     columns: tuple[TableColumn, ...]
-    source: str = field(init=False, repr=False, compare=False)
+    source: str
+
+    __match_args__ = ("name", "columns")
 
     def __init__(
         self,
