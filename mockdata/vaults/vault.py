@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from mockdata.errors import PlanError, one_line
 from mockdata.vaults.frozen import frozen
-from mockdata.vaults.lists import TextList
 from mockdata.vaults.pattern import FIELDS, Kind, Pattern
 from mockdata.vaults.pieces import Reference
 from mockdata.vaults.texts import (
     LIMIT,
-    NAME,
     PatternError,
     control,
     did_you_mean,
+    is_name,
     shown,
     utf8_width,
 )
-from mockdata.vaults.typed import TYPES, Type, misfit
+
+if TYPE_CHECKING:
+    from mockdata.vaults.lists import TextList
+    from mockdata.vaults.typed import Type
 
 __all__ = ["Lists", "Table", "TableColumn", "Vault", "checked_name"]
 
@@ -150,7 +152,7 @@ class Table:
 
 def checked_name(what: str, name: object) -> str:
     """Return the name of a vault, table, column or list; raises PlanError if it is none."""
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not is_name(name):
         raise PlanError(
             what,
             f"{shown(str(name))} is no name: lower-case letters, digits and underscores, a letter "
@@ -170,20 +172,26 @@ def _lists(where: str, lists: object) -> dict[str, TextList]:
         given: dict[object, object] = dict(lists)  # type: ignore[call-overload]
     except (TypeError, ValueError):
         raise PlanError(where, "lists is a mapping of name to texts, or to a file") from None
-    made = {}
+    made: dict[str, TextList] = {}
     for name, texts in given.items():
         label = f"lists.{name}"
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if not is_name(name):
             raise PlanError(
                 where, f"lists: {shown(str(name))} is no name such as domain or zip_code"
             )
         if name in FIELDS or name in ("value", "token"):
             raise PlanError(where, f"{label}: {name} means something else; give it another name")
-        try:
-            made[name] = TextList.of(texts)
-        except PatternError as error:
-            raise PlanError(where, f"{label}: {error.problem}") from None
+        made[name] = _list(where, label, texts)
     return made
+
+
+def _list(where: str, label: str, texts: object) -> TextList:
+    from mockdata.vaults.lists import TextList
+
+    try:
+        return TextList.of(texts)
+    except PatternError as error:
+        raise PlanError(where, f"{label}: {error.problem}") from None
 
 
 def _pattern(
@@ -224,6 +232,8 @@ def _flag(where: str, label: str, flag: object) -> bool:
 
 
 def _table_column(where: str, name: object, given: object) -> TableColumn:
+    from mockdata.vaults.typed import TYPES, misfit
+
     checked_name(f"{where}, column", name)
     label = f"column {name}"
     settings = dict(given) if isinstance(given, Mapping) else {"pattern": given}
