@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mockdata.render.program import Line
 from mockdata.render.steps import PutLength, PutText, Step
 from mockdata.render.tables import lengths, texts
 from mockdata.vaults.frozen import frozen
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 __all__ = ["Offsets", "Output", "made_output"]
 
-Offsets = NDArray[np.intp]
+Offsets: TypeAlias = "NDArray[np.intp]"
 
 
 class Output:
