@@ -14,7 +14,6 @@ import numpy as np
 
 from mockdata.render.steps import Days, Factor, Names, Numbers, Table, Texts, Weights
 from mockdata.vaults import census
-from mockdata.vaults.alias import buckets
 from mockdata.vaults.dates import MONTHS
 
 if TYPE_CHECKING:
@@ -92,6 +91,8 @@ class Sampler:
 def sampler(weights: Weights) -> Sampler:
     """Return the sampler of a list's weights, or the census's."""
     if weights.source == "list":
+        from mockdata.vaults.alias import buckets
+
         made = np.array(buckets(weights.weights), np.uint64)
         return Sampler(made, len(weights.weights))
     folder = os.path.dirname(census.__file__)

@@ -19,6 +19,8 @@ __all__ = ["frozen", "replace"]
 
 T = TypeVar("T")
 
+_set = object.__setattr__
+
 
 class Frozen:
     """What all frozen classes inherit. ``__match_args__`` are the fields that are compared."""
@@ -32,18 +34,18 @@ class Frozen:
         if named or len(values) != len(names):
             values = self._completed(values, named)
         for name, value in zip(names, values, strict=True):
-            object.__setattr__(self, name, value)
+            _set(self, name, value)
 
     def _completed(
         self, values: tuple[object, ...], named: dict[str, object]
     ) -> tuple[object, ...]:
         """Return a value for every field: what is given, and the defaults of the others."""
         names = self.__match_args__
-        given = self._defaults | dict(zip(names, values, strict=False)) | named
-        twice = not named.keys().isdisjoint(names[: len(values)])
-        if len(values) > len(names) or given.keys() != {*names} or twice:
+        others = names[len(values) :]
+        given = self._defaults | named
+        if len(values) > len(names) or not named.keys() <= {*others} <= given.keys():
             raise TypeError(f"{type(self).__name__} takes {', '.join(names)}")
-        return tuple([given[name] for name in names])
+        return (*values, *[given[name] for name in others])
 
     def _values(self) -> tuple[object, ...]:
         return tuple([getattr(self, name) for name in self.__match_args__])
@@ -72,7 +74,7 @@ class Frozen:
 
     def __setstate__(self, state: list[object]) -> None:
         for name, value in zip(self.__slots__, state, strict=True):
-            object.__setattr__(self, name, value)
+            _set(self, name, value)
 
 
 @dataclass_transform(frozen_default=True)
