@@ -156,8 +156,8 @@ def _numbers(numbers: NDArray[np.uint64], width: int) -> tuple[Bytes, NDArray[np
 def _days(first: int, size: int, form: str) -> Bytes:
     """Return days, from the first on, which is counted from 1970-01-01, as ``form`` says."""
     days = np.arange(first, first + size)
-    first_month, last_month = days[[0, -1]].astype("M8[D]").astype("M8[M]")
-    months = np.arange(first_month, last_month + 1)
+    begin, end = days[[0, -1]].astype("M8[D]").astype("M8[M]").astype(np.intp)
+    months = np.arange(begin, end + 1).astype("M8[M]")
     begins = months.astype("M8[D]").astype(np.intp)
     lengths = np.diff(np.maximum(begins, first), append=first + size)
     month = np.repeat(np.arange(len(months)), lengths)
