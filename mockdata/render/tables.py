@@ -159,8 +159,8 @@ def _days(first: int, size: int, form: str) -> Bytes:
     begin, end = days[[0, -1]].astype("M8[D]").astype("M8[M]").astype(np.intp)
     months = np.arange(begin, end + 1).astype("M8[M]")
     begins = months.astype("M8[D]").astype(np.intp)
-    lengths = np.diff(np.maximum(begins, first), append=first + size)
-    month = np.repeat(np.arange(len(months)), lengths)
+    sizes = np.diff(np.maximum(begins, first), append=first + size)
+    month = np.repeat(np.arange(len(months)), sizes)
     head, *rest = form.split("%")
     template = head.encode()
     puts: list[tuple[int, NDArray[np.void], NDArray[np.intp]]] = []
@@ -176,8 +176,8 @@ def _days(first: int, size: int, form: str) -> Bytes:
         puts.append((len(template), _items(table), rows))
         template += bytes(table.shape[1]) + part[1:].encode()
     matrix = np.tile(np.frombuffer(template, np.uint8), (size, 1))
-    for at, texts, rows in puts:
-        np.ndarray((size,), texts.dtype, matrix, at, (len(template),))[:] = texts.take(rows)
+    for at, items, rows in puts:
+        np.ndarray((size,), items.dtype, matrix, at, (len(template),))[:] = items.take(rows)
     return matrix
 
 
