@@ -183,10 +183,10 @@ def _days(first: int, size: int, form: str) -> Bytes:
 
 def _months(months: NDArray[np.datetime64], directive: str) -> Bytes:
     """Return what a directive writes of every day of a month."""
-    year, month = np.divmod(months.astype(np.intp), 12)
+    year, month = np.divmod(months.astype(np.intp) + 1970 * 12, 12)
     if directive == "b":
         return _texts(np.array(MONTHS, np.bytes_))[0][month]
-    numbers, width = {"Y": (year + 1970, 4), "y": (year % 100, 2), "m": (month + 1, 2)}[directive]
+    numbers, width = {"Y": (year, 4), "y": (year % 100, 2), "m": (month + 1, 2)}[directive]
     return _numbers(numbers.astype(np.uint64), width)[0]
 
 
