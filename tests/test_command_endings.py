@@ -267,9 +267,7 @@ def test_an_error_that_has_a_file_is_told_by_the_files_name(
 def test_what_fails_in_undoing_is_told_too(mockdata_command, loaders):
     done = mockdata_command("id=5", "-s", "loaders:undoing")
     assert done.returncode == 1
-    assert re.match(
-        "mockdata: table: No space left on device; at id records 0 to 4; ", done.stderr
-    )
+    assert re.match("mockdata: table: No space left on device; at id records 0 to 4; ", done.stderr)
     assert "Input/output error: 'journal'; to repeat: " in done.stderr
     run = subprocess.Popen(
         [*COMMAND, "id=6", "-s", "loaders:undoing", "-q"],

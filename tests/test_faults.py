@@ -129,11 +129,15 @@ async def test_all_workers_killed_while_they_write_files(tmp_path, sound):
     assert lines_of_files(tmp_path / "out") == sound
 
 
-async def test_files_that_another_thread_closes_while_a_pool_is_made(pooled, monkeypatch, sound):
+@pytest.mark.parametrize("when", ["_open_files", "check_files"])
+async def test_files_that_another_thread_closes_while_a_pool_is_made(
+    pooled, monkeypatch, sound, when
+):
     files = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]
+    look = getattr(processes, when)
 
-    def then_close(look=processes._open_files):
-        found = look()
+    def then_close(*arguments):
+        found = look(*arguments)
         while files:
             os.close(files.pop())  # so that the pool's own have their numbers
         return found
@@ -141,7 +145,7 @@ async def test_files_that_another_thread_closes_while_a_pool_is_made(pooled, mon
     async def fail(*_):
         raise AssertionError("the workers have lost their pipes")
 
-    monkeypatch.setattr(processes, "_open_files", then_close)
+    monkeypatch.setattr(processes, when, then_close)
     monkeypatch.setattr(pool.WorkerPool, "again", fail)
     sink = ListSink()
     with anyio.fail_after(60):
