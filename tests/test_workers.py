@@ -92,33 +92,9 @@ def test_an_inherited_object_closes_no_file_of_a_workers_own(tmp_path, inherit):
     INHERITED.pop().close()
 
 
-class Farewell:
-    """Says, in a cycle that only the garbage collector finds, which process disposes of it."""
-
-    def __init__(self, file):
-        self.file, self.me = file, self
-
-    def __del__(self):
-        os.write(self.file, b"%d " % os.getpid())
-
-
-def make_garbage():
-    return len([[] for _ in range(100_000)]), gc.collect(0) if gc.isenabled() else 0
-
-
-def test_a_worker_disposes_of_no_object_of_the_application(inherit):
-    reading, writing = os.pipe()
-    gc.collect()
-    gc.disable()  # so that it is there when the worker starts
-    try:
-        Farewell(writing)
-        assert in_worker(make_garbage)[0] == 100_000
-    finally:
-        gc.enable()
-    gc.collect()
-    assert os.read(reading, 1000) == b"%d " % os.getpid()
-    os.close(reading)
-    os.close(writing)
+def test_a_worker_disposes_of_no_object_of_the_application():
+    assert gc.isenabled()
+    assert not in_worker(gc.isenabled)
 
 
 def strike(*numbers):
@@ -236,6 +212,49 @@ def test_a_process_that_is_gone_is_not_killed_by_its_number(monkeypatch):
         monkeypatch.setattr(os, "kill", kill)
         made.kill()
     assert not {(pid, signal.SIGKILL) for pid in gone} & {*sent}
+
+
+@pytest.mark.parametrize("what", ["makes a pool", "starts workers"])
+def test_one_thread_at_a_time_makes_pools_and_starts_workers(monkeypatch, what):
+    """Workers would keep the other pool's pipes open, and miss the end of its processes."""
+    arrived, inside, seen = threading.Event(), [], []
+    other = Processes(1)
+
+    class Turn:
+        taken = threading.Lock()
+
+        def __enter__(self):
+            if threading.current_thread() is second:
+                arrived.set()
+            self.taken.acquire()
+
+        def __exit__(self, *_):
+            self.taken.release()
+
+    def look(really=processes._open_files):
+        if threading.current_thread() is second:
+            inside.append(what)
+            arrived.set()
+        return really()
+
+    def start_second(count, really=processes.check_files):
+        if threading.current_thread() is not second:
+            second.start()
+            assert arrived.wait(60)
+            seen.append([*inside])
+        really(count)
+
+    second = threading.Thread(
+        target=lambda: Processes(1).kill() if what == "makes a pool" else other.submit(strike)
+    )
+    monkeypatch.setattr(processes, "_fork_turn", Turn())
+    monkeypatch.setattr(processes, "_open_files", look)
+    monkeypatch.setattr(processes, "check_files", start_second)
+    assert in_worker(strike) == []
+    second.join()
+    other.kill()
+    assert seen == [[]]
+    assert inside
 
 
 FORKED = """

@@ -167,7 +167,7 @@ def _settle(parent: int, open_files: OpenFiles) -> None:
     inherited object that is disposed of later closes a file of the worker's own.
     """
     gc.disable()
-    signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(-1)  # as asyncio sees to from Python 3.12 on
     null = os.open(os.devnull, os.O_RDWR)
     for file, identity in open_files.items():
         with suppress(OSError):
