@@ -1,5 +1,6 @@
 """What a worker has of its parent, which is nothing, and how workers end."""
 
+import asyncio
 import errno
 import gc
 import multiprocessing
@@ -12,11 +13,12 @@ from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 
+import anyio
 import psutil
 import pytest
 
 import mockdata
-from mockdata.testing import FailingSink
+from mockdata.render.task import render
 from mockdata.workers import memory, processes
 from mockdata.workers.processes import Processes
 
@@ -301,24 +303,38 @@ def test_a_system_without_semaphores_runs_here(monkeypatch, error):
     assert seen == []
 
 
-async def test_a_users_executor_has_no_task_of_ours_when_a_run_has_failed():
-    running, begun = threading.Event(), []
+async def test_a_run_that_fails_waits_for_its_tasks_in_a_users_executor():
+    begun, go_on, failed, futures = threading.Event(), threading.Event(), anyio.Event(), []
 
-    class Slow(ThreadPoolExecutor):
-        def submit(self, function, *arguments):
+    class Held(ThreadPoolExecutor):
+        def submit(self, function, key, start, *rest):
             def call():
-                begun.append(running.wait(0.2))
-                return function(*arguments)
+                if start > 0:
+                    begun.set()
+                    go_on.wait(60)
+                return function(key, start, *rest)
 
-            self.last = super().submit(call)
-            return self.last
+            futures.append(super().submit(call))
+            return futures[-1]
 
-    with Slow(1) as executor:
+    async def fail(batch):
+        await anyio.to_thread.run_sync(begun.wait, 60)
+        failed.set()
+        raise LookupError("mine")
+
+    with Held(1) as executor:
+        run = asyncio.ensure_future(
+            mockdata.generate({"ssn": 1_000_000}, sink=fail, workers=2, executor=executor)
+        )
+        await failed.wait()
+        await anyio.wait_all_tasks_blocked()
+        is_done = run.done()
+        go_on.set()
         with pytest.raises(LookupError):
-            await mockdata.generate(
-                {"ssn": 1_000_000}, sink=FailingSink(LookupError()), executor=executor
-            )
-        assert executor.last.done()
+            await run
+        assert not is_done
+        assert [future.cancelled() for future in futures] == [False, False, True]
+        assert all(future.done() for future in futures)
 
 
 # Memory
@@ -335,3 +351,25 @@ async def test_peak_memory_has_the_workers(monkeypatch):
     report = await mockdata.generate({"id": 300_000}, sink=lambda _: None, workers=2)
     assert len(looked) >= 3
     assert report.peak_memory >= 3
+
+
+def render_alone(key, start, *rest):
+    """Die of the first range, and have it made again by a worker that notes its number."""
+    if start == 0:
+        with open(os.environ["NOTES"], "a+") as file:
+            file.write(f"{os.getpid()}\n")
+            file.seek(0)
+            if len(file.readlines()) == 1:
+                file.flush()
+                os.kill(os.getpid(), signal.SIGKILL)
+    return render(key, start, *rest)
+
+
+async def test_peak_memory_has_the_worker_that_a_task_is_made_again_by(monkeypatch, tmp_path):
+    monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
+    monkeypatch.setattr("mockdata.pipeline.producers.render", render_alone)
+    looked = []
+    monkeypatch.setattr(memory, "_held", lambda process: looked.append(process) or 1)
+    await mockdata.generate({"id": 300_000}, sink=lambda _: None, workers=2)
+    _, alone = map(int, (tmp_path / "notes").read_text().split())
+    assert alone in looked
