@@ -4,6 +4,7 @@ import os
 import signal
 
 import anyio
+import psutil
 import pytest
 
 import mockdata
@@ -134,11 +135,52 @@ async def test_all_workers_killed_while_they_write_files(tmp_path, sound):
     assert lines_of_files(tmp_path / "out") == sound
 
 
-async def test_files_that_another_thread_closes_while_a_pool_is_made(pooled, monkeypatch, sound):
-    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]
+def render_stop_or_die(key, start, stop, *where):
+    """Have one worker stopped for good, and another one die then."""
+    stopped, died = (os.path.join(os.environ["MARKS"], mark) for mark in ("stopped", "died"))
+    if start == 0 and not os.path.exists(stopped):
+        os.close(os.open(stopped, os.O_CREAT))
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if start == 100_000 and not os.path.exists(died):
+        while not os.path.exists(stopped):
+            signal.pause()
+        os.close(os.open(died, os.O_CREAT))
+        die()
+    return render(key, start, stop, *where)
 
-    def then_close(look=processes._open_files):
-        found = look()
+
+async def test_a_worker_that_is_stopped_when_another_dies(monkeypatch, tmp_path, sound):
+    monkeypatch.setenv("MARKS", str(tmp_path))
+    monkeypatch.setattr("mockdata.pipeline.producers.render", render_stop_or_die)
+    sink, left = ListSink(), []
+
+    def look(progress):
+        if progress.records == progress.total:
+            left.append(stopped())
+
+    def stopped():
+        return [worker for worker in children() if worker.status() == psutil.STATUS_STOPPED]
+
+    counts = {"ssn": COUNTS["ssn"]}
+    try:
+        await mockdata.generate(counts, sink=sink, workers=2, on_progress=look, **RUN)
+    finally:
+        for worker in stopped():
+            worker.kill()
+    assert left == [[]]
+    assert sink.lines("ssn") == sound["ssn"]
+    assert len(os.listdir(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("when", ["_open_files", "check_files"])
+async def test_files_that_another_thread_closes_while_a_pool_is_made(
+    pooled, monkeypatch, sound, when
+):
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(8)]
+    look = getattr(processes, when)
+
+    def then_close(*arguments):
+        found = look(*arguments)
         while files:
             os.close(files.pop())  # so that the pool's own have their numbers
         return found
@@ -146,7 +188,7 @@ async def test_files_that_another_thread_closes_while_a_pool_is_made(pooled, mon
     async def fail(*_):
         raise AssertionError("the workers have lost their pipes")
 
-    monkeypatch.setattr(processes, "_open_files", then_close)
+    monkeypatch.setattr(processes, when, then_close)
     monkeypatch.setattr(pool.WorkerPool, "again", fail)
     sink = ListSink()
     with anyio.fail_after(60):

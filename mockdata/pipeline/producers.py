@@ -33,7 +33,7 @@ from mockdata.workers.pool import Pool, Task, under_way
 from mockdata.workers.slabs import Slabs
 from mockdata.workers.tasks import Tasks
 
-__all__ = ["Item", "Job", "Stage", "check_files", "produce_batches", "produce_files"]
+__all__ = ["Items", "Job", "Stage", "check_files", "produce_batches", "produce_files"]
 
 FILE_TASK: Final = 20 * BATCH
 """Records in a task that writes to a sink's files: many, since each task costs a round trip."""
@@ -46,6 +46,10 @@ SLAB_BYTES: Final = 32 * 2**20
 so many that a batch of each takes more."""
 
 Item = Batch | Receipt
+
+Items = deque[Item]
+"""Of up to 10,000 records. Small batches go through a stream together: each turn of it costs more
+than such a batch does. The consumer takes them out, so that what is written is not held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +108,22 @@ class Job:
         return tuple(records * line.longest for line in self.program.lines)
 
 
-async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[Item]) -> None:
+async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[Items]) -> None:
     """Have the workers render to slabs, and send these on, cut into batches."""
     most = stage.at_once(stage.session.batch_size)
     batches = 1
     if stage.bucket is None:
         size = max(min(SLAB_TASK, stage.share // sum(job.most(1))), BATCH)
         batches = max(size // most, 1)
+    together = BATCH // stage.session.batch_size
     tasks: deque[_SlabTask] = deque()
 
     async def send_first() -> None:
         batches = await tasks[0].batches()
         tasks.popleft()
-        for batch in batches:
-            await _send(send, batch)
+        while batches:
+            some, batches = Items(batches[:together]), batches[together:]
+            await _send(send, some)
 
     with send, suppress(anyio.BrokenResourceError):  # the consumer has failed: its error counts
         async with under_way(stage.pool, tasks):
@@ -129,12 +135,12 @@ async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[I
                 await send_first()
 
 
-async def _send(send: MemoryObjectSendStream[Item], batch: Batch) -> None:
-    """Send a batch on, without a turn of the event loop if there is room for it."""
+async def _send(send: MemoryObjectSendStream[Items], batches: Items) -> None:
+    """Send batches on, without a turn of the event loop if there is room for them."""
     try:
-        send.send_nowait(batch)
+        send.send_nowait(batches)
     except anyio.WouldBlock:
-        await send.send(batch)
+        await send.send(batches)
 
 
 class _SlabTask(Task[list[tuple[int, ...]]]):
@@ -170,7 +176,7 @@ class _SlabTask(Task[list[tuple[int, ...]]]):
 
 
 async def produce_files(
-    stage: Stage, job: Job, files: Sequence[File], send: MemoryObjectSendStream[Item]
+    stage: Stage, job: Job, files: Sequence[File], send: MemoryObjectSendStream[Items]
 ) -> None:
     """Have the workers write to the sink's files, and send on the receipts.
 
@@ -194,7 +200,7 @@ async def produce_files(
     async def send_first() -> None:
         receipt = await writing[0].written()
         writing.popleft()
-        await send.send(receipt)
+        await send.send(Items([receipt]))
 
     with send, suppress(anyio.BrokenResourceError):  # the consumer has failed: its error counts
         places = [_place(file) for file in files]

@@ -24,7 +24,7 @@ from mockdata.pipeline.life import opened
 from mockdata.pipeline.plan import Counts, checked_rate, checked_workers, plan_run
 from mockdata.pipeline.producers import (
     SLAB_BYTES,
-    Item,
+    Items,
     Job,
     Stage,
     check_files,
@@ -33,7 +33,7 @@ from mockdata.pipeline.producers import (
 )
 from mockdata.pipeline.rate import TokenBucket
 from mockdata.pipeline.report import Meter, Progress, Report
-from mockdata.render.batch import BATCH, Batch
+from mockdata.render.batch import Batch
 from mockdata.sinks import AnySink, Run, Sink, Writer, as_sink
 from mockdata.vaults.file import Vaults
 from mockdata.workers.pool import Records, open_pool
@@ -279,8 +279,7 @@ def _start(stage: Stage, job: Job) -> None:
     name, session = job.vault.name, stage.session
     files = session.files[name] if session.files is not None else ()
     stage.meter.add(name, 0, tuple(file.offset for file in files))
-    held = BATCH // session.batch_size
-    send, receive = anyio.create_memory_object_stream[Item](max_buffer_size=held)
+    send, receive = anyio.create_memory_object_stream[Items](max_buffer_size=1)
     if files:
         stage.tasks.start(produce_files, stage, job, files, send)
     else:
@@ -288,21 +287,23 @@ def _start(stage: Stage, job: Job) -> None:
     stage.tasks.start(_consume, stage, receive)
 
 
-async def _consume(stage: Stage, receive: MemoryObjectReceiveStream[Item]) -> None:
+async def _consume(stage: Stage, receive: MemoryObjectReceiveStream[Items]) -> None:
     """Hand what comes to the sink, unless the run has failed, and count it."""
     write = stage.session.write
     with _emptied(receive):
-        async for item in receive:
-            if write is not None and isinstance(item, Batch):
-                await stage.may_go(len(item))
-                if stage.tasks.error is not None:
-                    return
-                try:
-                    await write(item)
-                except Exception as error:
-                    _name_records(error, _records(item))
-                    raise
-            stage.meter.add(item.vault, item.records, item.sizes)
+        async for items in receive:
+            while items:
+                item = items.popleft()
+                if write is not None and isinstance(item, Batch):
+                    await stage.may_go(len(item))
+                    if stage.tasks.error is not None:
+                        return
+                    try:
+                        await write(item)
+                    except Exception as error:
+                        _name_records(error, _records(item))
+                        raise
+                stage.meter.add(item.vault, item.records, item.sizes)
 
 
 def _records(batch: Batch) -> Records:
