@@ -97,7 +97,10 @@ async def test_the_range_that_workers_die_of_is_named(
     monkeypatch.setattr("mockdata.pipeline.producers.render", render_or_die)
     with pytest.raises(mockdata.WorkerError) as caught:
         await mockdata.generate(
-            COUNTS, sink=folder if sink == "files" else lambda _: None, workers=workers
+            COUNTS,
+            sink=folder if sink == "files" else lambda _: None,
+            workers=workers,
+            **RUN,
         )
     error = caught.value
     assert (error.vault, error.start) == ("ssn", 0)
