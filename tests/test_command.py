@@ -17,6 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from mockdata.vaults.catalogue import READY_MADE
+
+from .terminal import on_terminal
+
 VAULTS = ["name", "id", "dob", "ssn"]
 COMMAND = [sys.executable, "-m", "mockdata"]
 
@@ -60,6 +64,13 @@ def test_without_arguments_it_says_how_it_is_used(mockdata_command, tmp_path):
     assert files(tmp_path) == []
 
 
+def test_the_help_fits_a_terminal_and_names_every_ready_made_vault(mockdata_command):
+    lines = mockdata_command("--help").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    *_, end = "\n".join(lines).split("\n\n")
+    assert all(re.search(rf"\b{name}\b", end) for name in READY_MADE)
+
+
 def test_version(mockdata_command):
     assert re.fullmatch(r"mockdata \d+\.\d+\.\d+\n", mockdata_command("-V").stdout)
 
@@ -81,7 +92,13 @@ WRONG = [
     (["1099511627777"], "1099511627776"),
     (["1099512M"], "1099511627776"),
     (["9" * 5000], "1099511627776"),
-    (["nome=5"], "name, id, dob, ssn; did you mean name?"),
+    (
+        ["nome=5"],
+        "name, id, dob, ssn, email, phone, card, mrn, npi, address, uuid; did you mean name?",
+    ),
+    (["MAIL=5"], "'MAIL' is not one of name"),
+    (["MAIL=5"], "did you mean email?"),
+    (["phone=71201"], "phone: 71201 records, and only 71200 values differ"),
     (["SNN=5"], "did you mean ssn?"),
     (["=5"], "''"),
     (["name=5=6"], "'name=5=6'"),
@@ -101,7 +118,7 @@ WRONG = [
     (["5", "--start", "ssn=1,2"], "start"),
     (["5", "--start", "ssn=1,SSN=2"], "twice"),
     (["5", "--start", "ssn=1", "--start", "ssn=2"], "twice"),
-    (["5", "--start", "sn=1"], "start: 'sn' is not one of name, id, dob, ssn; did you mean ssn?"),
+    (["5", "--start", "sn=1"], "start: 'sn' is not one of name, id, dob, ssn, email"),
     (["id=5", "--start", "ssn=1"], "start: 'ssn' is not in this run, which has id"),
     (["5", "--start", "1099511627776"], "1099511627776"),
     (["5", "--start", "2T"], "1099511627776"),
@@ -325,38 +342,14 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path):
         os.close(end)
 
 
-def on_terminal(arguments, folder):
-    """Run the command with a terminal for standard error; return what it shows."""
-    main, side = pty.openpty()
-    run = subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=side,
-        env=os.environ | {"TERM": "xterm-256color", "COLUMNS": "120"},
-    )
-    os.close(side)
-    shown = b""
-    while True:
-        select.select([main], [], [], 60)
-        try:
-            shown += os.read(main, 65536)
-        except OSError:  # the other side is closed
-            break
-    os.close(main)
-    output, _ = run.communicate(timeout=60)
-    assert run.returncode == 0
-    return shown.decode(), output.decode()
-
-
 def test_progress_on_a_terminal(tmp_path):
-    shown, output = on_terminal(["1M"], tmp_path)
+    shown, output = on_terminal([*COMMAND, "1M"], tmp_path, stdout=subprocess.PIPE)
     assert output == ""
     for text in (*VAULTS, "100%", "1,000,000", " M/s", " MB", "━"):
         assert text in shown
-    quiet, _ = on_terminal(["1000", "-q"], tmp_path)
+    quiet, _ = on_terminal([*COMMAND, "1000", "-q"], tmp_path)
     assert quiet == ""
-    plain, _ = on_terminal(["1000", "--no-progress"], tmp_path)
+    plain, _ = on_terminal([*COMMAND, "1000", "--no-progress"], tmp_path)
     assert "━" not in plain
     assert "4,000 records" in plain
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import mockdata
 from mockdata.command import cli
 from mockdata.command.arguments import parse
-from mockdata.vaults import VAULTS
+from mockdata.vaults.catalogue import READY_MADE
 
 MANY = settings(
     max_examples=2000,
@@ -24,19 +24,23 @@ MANY = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
-FLAGS = ["-q", "--quiet", "--no-progress", "--json", "--list-sinks", "--"]
+FLAGS = ["-q", "--quiet", "--no-progress", "--json", "--list-sinks", "--list-vaults", "--"]
 OPTIONS = ["-o", "--output", "-s", "--sink", "-f", "--format", "-w", "--workers", "--seed",
-           "--timestamp", "--part", "--rate", "-z", "--out", "--nonsense"]  # fmt: skip
+           "--timestamp", "--part", "--rate", "--vaults", "-z", "--out", "--nonsense"]  # fmt: skip
 VALUES = ["", "0", "1", "-1", "7", "1/2", "2/1", "0/0", "/", "1e3", "1_0", "\u0661", "csv", "jsonl",
           "stdout", "stdout:x", "x:y", ":", "os:", ":f", "os:sep", "os.path:join.x", "\0", "\ud800",
-          "1700000000", "9" * 30, "data", "a\nb", "=", "name=", "name=5", "NAME=1k", "ssn=0"]  # fmt: skip
+          "1700000000", "9" * 30, "data", "a\nb", "=", "name=", "name=5", "NAME=1k", "ssn=0",
+          "phone=1M", "/dev/null", ".", "/", "data/x.toml"]  # fmt: skip
 
 words = st.one_of(
     st.sampled_from(FLAGS + OPTIONS + VALUES),
-    st.builds("{}={}".format, st.sampled_from([*OPTIONS, *VAULTS]), st.sampled_from(VALUES)),
+    st.builds("{}={}".format, st.sampled_from([*OPTIONS, *READY_MADE]), st.sampled_from(VALUES)),
     st.text(max_size=8),
     st.integers().map(str),
 )
+ANSWERED = {"h", "V", "--list-sinks", "--list-vaults", "--json"}
+"""What is answered by a text, whatever else is wrong, or by an object beside the line."""
+
 argument_lists = st.lists(words, min_size=1, max_size=6)
 
 
@@ -49,15 +53,16 @@ def empty_folder(tmp_path, monkeypatch):
 @given(argument_lists)
 @example(["--", "-5"])
 @example(["5", "-s", "no\nsuch:module"])
+@example(["5", "--vaults", "no\nsuch.toml"])
+@example(["5", "--vaults", "\0"])
+@example(["5", "--vaults", "\ud800"])
 @MANY
 def test_arguments(empty_folder, arguments):
     refusal(parse, arguments)
     assert list(empty_folder.iterdir()) == []
 
 
-@given(
-    argument_lists.filter(lambda words: not {"h", "V", "--list-sinks"} & {*"".join(words), *words})
-)
+@given(argument_lists.filter(lambda words: not ANSWERED & {*"".join(words), *words}))
 @settings(MANY, max_examples=200)
 def test_commands(empty_folder, arguments):
     errors, output = io.StringIO(), io.StringIO()
@@ -89,7 +94,7 @@ values = st.one_of(
     st.lists(st.integers(), max_size=3),
     st.tuples(st.integers(), st.integers()),
     st.dictionaries(
-        st.one_of(st.sampled_from([*VAULTS]), st.text(max_size=5), st.integers()),
+        st.one_of(st.sampled_from([*READY_MADE]), st.text(max_size=5), st.integers()),
         st.one_of(st.integers(max_value=0), st.text(), st.floats(), st.none()),
         max_size=3,
     ),
@@ -98,7 +103,8 @@ arguments_of_generate = st.fixed_dictionaries(
     {"counts": values},
     optional=dict.fromkeys(
         ("seed", "timestamp", "part", "workers", "executor", "on_progress"), values
-    ),
+    )
+    | {"vaults": values.filter(lambda value: not isinstance(value, str))},  # a path has OSErrors
 )
 
 

@@ -4,6 +4,8 @@ import errno
 import hashlib
 import os
 import re
+import subprocess
+import sys
 import threading
 from collections import Counter
 from datetime import date
@@ -240,6 +242,18 @@ def test_a_uuid_is_one_and_never_repeats():
 
 
 # Tables.
+
+
+def test_programs_are_compiled_without_numpy():
+    script = (
+        "import importlib, pkgutil, sys, mockdata.vaults\n"
+        "for module in pkgutil.iter_modules(mockdata.vaults.__path__, 'mockdata.vaults.'):\n"
+        "    importlib.import_module(module.name)\n"
+        "from mockdata.render.builtin import program_of\n"
+        "assert len(program_of(mockdata.vaults.Key('name', 7, 1_700_000_000)).lines) == 2\n"
+        "assert 'numpy' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=60)
 
 
 def test_tables_have_the_texts_of_their_factors():

@@ -2,23 +2,29 @@
 
 import asyncio
 import errno
+import io
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
 from mockdata.command import display
+from mockdata.command.bars import Picture, cut
 from mockdata.command.watch import Watch
+from mockdata.pipeline.plan import plan_run
 from mockdata.pipeline.report import Progress
+from mockdata.vaults.vault import Vault
+
+from .terminal import Screen, on_terminal
 
 SCRIPT = """
 import sys
-from mockdata.command import cli, display
+from mockdata.command import bars, cli, display
+bars.REFRESH = 0.0
 display.FIRST_LINE, display.NEXT_LINE = map(float, sys.argv[1:3])
 sys.exit(cli.main(sys.argv[3:]))
 """
@@ -32,6 +38,9 @@ async def first_only(batch):
     seen.append(batch)
     if len(seen) > 1:
         await asyncio.Event().wait()
+
+def loudly(batch):
+    print("took", len(batch))
 
 async def slowly(batch):
     for _ in range(10):
@@ -92,44 +101,27 @@ def test_a_run_of_no_records_has_no_percentage_to_divide_by(start):
     assert "Traceback" not in errors
 
 
-def on_terminal(start, words, term, *, stdout=None):
-    """Run with a terminal for standard error; return what it shows."""
-    main, side = pty.openpty()
-    run = start(
-        0,
-        0,
-        *words,
-        stdout=side if stdout else subprocess.DEVNULL,
-        stderr=side,
-        env=os.environ | {"TERM": term, "COLUMNS": "120"},
-    )
-    os.close(side)
-    shown = b""
-    while True:
-        select.select([main], [], [], 60)
-        try:
-            shown += os.read(main, 65536)
-        except OSError:  # the other side is closed
-            break
-    os.close(main)
-    assert run.wait(60) == 0
-    return shown.decode()
+def on_screen(folder, words, **options):
+    """Run with a terminal for standard error; return what it writes there."""
+    (folder / "loader.py").write_text(LOADER)
+    shown, _ = on_terminal([sys.executable, "-c", SCRIPT, "0", "0", *words], folder, **options)
+    return shown
 
 
-def test_a_terminal_that_cannot_move_its_cursor_gets_lines(start):
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(tmp_path):
     words = ["id=40k", "-s", "loader:slowly"]
-    shown = on_terminal(start, words, "dumb")
+    shown = on_screen(tmp_path, words, term="dumb")
     assert "\x1b" not in shown
     assert "of 40,000 records" in shown
-    shown = on_terminal(start, words, "xterm-256color")
+    shown = on_screen(tmp_path, words)
     assert "\x1b" in shown
     assert "of 40,000 records" not in shown
 
 
 @pytest.mark.parametrize("term", ["dumb", "xterm-256color"])
-def test_nothing_gets_in_between_rows_on_a_screen(start, term):
+def test_nothing_gets_in_between_rows_on_a_screen(tmp_path, term):
     words = ["id=20k", "-s", "stdout", "--seed", "1"]
-    shown = on_terminal(start, words, term, stdout=True)
+    shown = on_screen(tmp_path, words, term=term, stdout="terminal")
     rows = shown.split("\r\n")
     assert rows[0] == "vault,value,token"
     assert all(row.startswith("id,") for row in rows[1:20_001])
@@ -163,7 +155,7 @@ async def test_a_display_that_fails_is_left_alone_from_then_on(monkeypatch, meth
     troubles = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda loop, context: troubles.append(context))
-    with display.live_progress(Watch(print), 10, bars=False) as show:
+    with display.live_progress(Watch(print), plan_run({"id": 10}), bars=False) as show:
         if method == "tick":
             await ticked.wait()
             ticked.clear()
@@ -173,3 +165,134 @@ async def test_a_display_that_fails_is_left_alone_from_then_on(monkeypatch, meth
     assert len(calls) == 1
     assert not ticked.is_set()
     assert troubles == []
+
+
+def test_what_a_loader_prints_goes_where_standard_output_goes(tmp_path):
+    (tmp_path / "loader.py").write_text(LOADER)
+    command = [sys.executable, "-c", SCRIPT, "0", "0", "id=20k", "-s", "loader:loudly"]
+    shown, output = on_terminal(command, tmp_path, stdout=subprocess.PIPE)
+    assert output == "took 10000\n" * 2
+    assert "took" not in shown
+    shown, _ = on_terminal(command, tmp_path, stdout="terminal")
+    assert shown.count("took 10000") == 2
+
+
+def vaults(count, length=3):
+    """Return vaults whose names are so long, and differ at the end."""
+    return [Vault(f"{'v' * length}{k:02}"[-length:], "{index}") for k in range(count)]
+
+
+def defined(path, made):
+    path.write_text("".join(f"[vaults.{vault.name}]\nvalue = '{vault.value}'\n" for vault in made))
+
+
+ROW = re.compile(
+    r"(?P<name>[a-z0-9…]+(?: vaults)?) +(?P<bar>[━╸]+) +(?P<percent>\d+)% +(?P<records>[\d,]+)"
+    r"( +[\d.]+ [kM]?/s +[\d.]+ [kM]?B +[\d:]+)? *"
+)
+
+
+@pytest.mark.parametrize("length", [3, 64])
+@pytest.mark.parametrize(
+    ("count", "width", "height", "rows"),
+    [
+        (4, 80, 24, 4),
+        (20, 80, 24, 20),
+        (23, 80, 24, 23),
+        (24, 80, 24, 23),
+        (30, 80, 24, 23),
+        (30, 200, 50, 30),
+        (5, 80, 4, 3),
+        (5, 80, 2, 1),
+    ],
+)
+def test_bars_fit_the_terminal_and_stay_where_they_are(
+    tmp_path, count, width, height, rows, length
+):
+    made = vaults(count, length)
+    defined(tmp_path / "many.toml", made)
+    words = ["20k", "--vaults", "many.toml", "-s", "loader:slowly"]
+    shown = on_screen(tmp_path, words, width=width, height=height)
+    bars, summary = shown.split("\x1b[?25h")
+    screen = Screen(width, height)
+    screen.feed(bars)
+    assert screen.scrolled == 0
+    last = [line for line in screen.lines if line]
+    assert len(last) == rows
+    pictures = [*filter(any, screen.pictures), last]
+    assert len(pictures) > 2
+    columns = set()
+    for picture in pictures:
+        for line in filter(None, picture):
+            row = ROW.fullmatch(line)
+            assert row, line
+            assert row[5] or row["records"] == "0"
+            columns.add((len(line), row.start("bar"), row.end("bar"), row.end("records")))
+    assert len(columns) == 1
+    assert columns.pop()[0] == width
+    assert all("100%" in line for line in last)
+    assert (f"{count} vaults " in last[0]) == (rows < count)
+    assert "--vaults many.toml" in summary
+
+
+class Shown:
+    """The picture of a run whose vaults are as far as they are set."""
+
+    def __init__(self, made, width=80, height=24):
+        self.run = plan_run(100, vaults=made)
+        self.watch = Watch(print)
+        self.picture = Picture(self.watch, self.run)
+        self.size = {"width": width, "height": height}
+
+    def set(self, name, records):
+        self.watch.taken[name] = Progress(name, records, 100, records * 10, 2.0)
+
+    def lines(self):
+        screen = io.StringIO()
+        Console(file=screen, color_system=None, **self.size).print(self.picture)
+        return screen.getvalue().splitlines()
+
+    def names(self):
+        return [line.split()[0] for line in self.lines()]
+
+
+def test_a_vault_that_is_done_leaves_its_line_to_the_next_one():
+    shown = Shown(vaults(30))
+    first = shown.names()
+    assert first == ["30", *(f"v{k:02}" for k in range(22))]
+    shown.set("v05", 99)
+    assert shown.names() == first
+    shown.set("v05", 100)
+    shown.set("v29", 1)  # it is under way, so it is shown before those that are not
+    first[6] = "v29"
+    assert shown.names() == first
+    for k in range(30):
+        shown.set(f"v{k:02}", 100)
+    last = shown.names()
+    assert len({*last}) == 23
+    assert shown.names() == last
+    assert all("100%" in line for line in shown.lines())
+
+
+def test_the_terminal_may_become_larger_and_smaller():
+    shown = Shown(vaults(30, 64))
+    for width, height in ((80, 24), (200, 50), (40, 10), (20, 3), (5, 1), (80, 24)):
+        shown.size = {"width": width, "height": height}
+        lines = shown.lines()
+        assert len(lines) == min(max(height - 1, 1), 30)
+        assert {len(line.rstrip()) for line in lines} <= {*range(width + 1)} or width < 30
+
+
+def test_the_sum_is_that_of_all_vaults():
+    shown = Shown(vaults(30))
+    for k in range(30):
+        shown.set(f"v{k:02}", 50)
+    row = ROW.fullmatch(shown.lines()[0])
+    assert (row["percent"], row["records"]) == ("50", "1,500")
+    assert row[5].split() == ["750", "/s", "15", "kB", "00:02"]
+
+
+def test_a_long_name_keeps_both_its_ends():
+    assert cut("short", 5) == "short"
+    assert cut("patient_number_first", 10) == "patie…irst"
+    assert [len(cut("a" * 64, width)) for width in range(1, 20)] == [*range(1, 20)]

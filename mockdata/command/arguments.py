@@ -29,15 +29,15 @@ CSV_OPTIONS: Final = {"no_header": True, "no_clobber": False, "fsync": False}
 
 EXAMPLES: Final = """\
 examples:
-  mockdata 1000                         1,000 records each of name, id, dob and ssn
-  mockdata name=5000 email=10M -o out   some vaults; the files of others are left alone
-  mockdata 1000 -s stdout -f jsonl      rows of vault, value and token
-  mockdata 1000 -s loader:insert        each batch to the function insert of loader.py
-  mockdata 1000 --vaults clinic.toml    every vault and table that clinic.toml defines
+  mockdata 1000                        1,000 each of name, id, dob and ssn
+  mockdata name=5000 email=10M -o out  some vaults; other files are left alone
+  mockdata 1000 -s stdout -f jsonl     rows of vault, value and token
+  mockdata 1000 -s loader:insert       each batch to insert() of loader.py
+  mockdata 1000 --vaults clinic.toml   all that clinic.toml defines
 
-You can write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. A count alone stands for the
-vaults name, id, dob and ssn. Others that you can name are ready-made too: email, phone,
-card, mrn, npi, address and uuid.
+You can write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. A count alone
+stands for the ready-made vaults name, id, dob and ssn. The others are email,
+phone, card, mrn, npi, address and uuid.
 """
 
 
@@ -225,6 +225,14 @@ def _flag(about: str) -> dict[str, Any]:
 
 
 _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
+    "which vaults": {
+        "--vaults": {
+            "metavar": "FILE",
+            "help": "TOML file with more vaults and tables; with it, a count alone stands "
+            "for all that it defines",
+        },
+        "--list-vaults": _flag("list the vaults, those of the file too, and exit"),
+    },
     "which records": {
         "--seed": _number("the same seed and timestamp make the same records"),
         "--timestamp": _number("Unix time in seconds (default: now)"),
@@ -234,14 +242,6 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "help": "index of the first record (default: 0), or VAULT=N,...",
         },
         "--part": {"metavar": "K/N", "default": "1/1", "help": "make part K of N of the records"},
-    },
-    "which vaults": {
-        "--vaults": {
-            "metavar": "FILE",
-            "help": "TOML file with vaults and tables of your own, beside the ready-made ones; "
-            "a count alone stands for all that it defines",
-        },
-        "--list-vaults": _flag("list the vaults, with --vaults those of the file too, and exit"),
     },
     "where they go": {
         "-s --sink": {

@@ -9,20 +9,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol, TextIO
+from typing import Final, Protocol, TextIO
 
 from mockdata.command.summary import described_delivery, scaled
 from mockdata.command.watch import Watch
 from mockdata.pipeline.report import Progress
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
+from mockdata.sinks import Run
 
 __all__ = ["has_bars", "live_progress", "on_terminal"]
-
-REFRESH: Final = 0.1
-"""Seconds between two pictures of the bars, at least."""
 
 FIRST_LINE: Final = 10.0
 """Seconds until the first line, where there is no terminal."""
@@ -54,15 +48,13 @@ class Display(Protocol):
 
 
 @contextmanager
-def live_progress(
-    watch: Watch, records: int, *, bars: bool
-) -> Iterator[Callable[[Progress], None]]:
+def live_progress(watch: Watch, run: Run, *, bars: bool) -> Iterator[Callable[[Progress], None]]:
     """Show progress on standard error; yields what to call with each Progress.
 
-    ``records`` is the number that the run makes. If standard error takes no more, as when its
-    terminal is gone, nothing more is shown and the run goes on.
+    If standard error takes no more, as when its terminal is gone, nothing more is shown and the
+    run goes on.
     """
-    display: Display = Bars(watch) if bars else Lines(watch, records)
+    display = _display(watch, run, bars=bars)
     loop, works = asyncio.get_running_loop(), True
     timer: asyncio.TimerHandle
 
@@ -86,6 +78,14 @@ def live_progress(
         timer.cancel()
         with suppress(OSError):
             display.stop()
+
+
+def _display(watch: Watch, run: Run, *, bars: bool) -> Display:
+    if not bars:
+        return Lines(watch, run.records)
+    from mockdata.command.bars import Bars
+
+    return Bars(watch, run)
 
 
 class Lines:
@@ -116,76 +116,6 @@ class Lines:
 
     def stop(self) -> None:
         """There is nothing to undo."""
-
-
-class Bars:
-    """Shows a bar a vault, and below them a line of the delivery, if there is one."""
-
-    def __init__(self, watch: Watch) -> None:
-        self.first = self.then = REFRESH
-        self._watch = watch
-        self._bars = _bars(watch)
-        self._tasks: dict[str, TaskID] = {}
-        self._shown = 0.0
-        with suppress(OSError):
-            self._bars.start()
-
-    def show(self, progress: Progress) -> None:
-        """Move a vault's bar."""
-        if progress.vault not in self._tasks:
-            self._tasks[progress.vault] = self._bars.add_task(
-                progress.vault, total=progress.total, records=0, rate="", size=""
-            )
-        rate = progress.records / progress.seconds if progress.records else 0.0
-        self._bars.update(
-            self._tasks[progress.vault],
-            completed=progress.records,
-            records=progress.records,
-            rate=scaled(rate, "/s"),
-            size=scaled(progress.bytes, "B"),
-        )
-        if progress.seconds - self._shown >= REFRESH or progress.records == progress.total:
-            self._shown = progress.seconds
-            self._bars.refresh()
-
-    def tick(self) -> None:
-        """Show the delivery's line anew, though no records are taken."""
-        if self._watch.delivery() is not None:
-            self._bars.refresh()
-
-    def stop(self) -> None:
-        """Show the bars a last time, and the cursor again."""
-        self._bars.stop()
-
-
-def _bars(watch: Watch) -> RichProgress:
-    """Return the bars, without one as yet, and the line of a delivery below them."""
-    from rich.console import Console, RenderableType
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as RichProgress
-    from rich.text import Text
-
-    began = time.perf_counter()
-
-    class BarsAndLine(RichProgress):
-        def get_renderables(self) -> Iterator[RenderableType]:
-            yield from super().get_renderables()
-            if (delivery := watch.delivery()) is not None:
-                told = described_delivery(delivery, time.perf_counter() - began)
-                yield Text(told, overflow="ellipsis")
-
-    return BarsAndLine(
-        TextColumn("{task.description:<4}"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[records]:>13,}"),
-        TextColumn("{task.fields[rate]:>8}"),
-        TextColumn("{task.fields[size]:>7}"),
-        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-        console=Console(stderr=True),
-        expand=True,
-        auto_refresh=False,
-    )
 
 
 def on_terminal(stream: TextIO | None) -> bool:

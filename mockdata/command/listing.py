@@ -1,4 +1,4 @@
-"""What ``--list-vaults`` prints: each vault's columns, an example, and how many values there are."""
+"""What ``--list-vaults`` prints: each vault's columns, an example, and how many values it has."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
+from mockdata.errors import one_line
 from mockdata.pipeline.plan import MAX_COUNT
 from mockdata.render.example import example
 from mockdata.vaults.catalogue import Listed, listed
@@ -46,18 +47,17 @@ def list_vaults(defined: Definitions) -> str:
 
 def _vault(found: Listed, definition: Vault | Table) -> Lines:
     yield "columns", f"{found.data_column}, {found.token_column}"
-    for label, text in zip(("example", ""), found.example.split("\n"), strict=True):
-        yield label, text
+    yield from zip(("example", ""), found.example.split("\n"), strict=True)
     yield "values", _values(found, definition)
     if definition.source:
-        yield "file", definition.source
+        yield "file", one_line(definition.source)
     elif found.source:
         yield "source", found.source
 
 
 def _table(table: Table) -> Lines:
     yield "columns", ", ".join(column.name for column in table.columns)
-    yield "file", table.source
+    yield "file", one_line(table.source)
 
 
 def _values(found: Listed, definition: Vault | Table) -> str:
@@ -66,7 +66,7 @@ def _values(found: Listed, definition: Vault | Table) -> str:
         return f"{definition.distinct:,}, each with its one token, again and again"
     if isinstance(definition, Vault) and definition.repeats:
         return "any number; one may come again"
-    return f"up to {min(found.capacity or MAX_COUNT, MAX_COUNT):,}, none of them twice"
+    return f"up to {min(found.capacity or MAX_COUNT, MAX_COUNT):,}, none twice"
 
 
 class _Page:
@@ -84,7 +84,9 @@ class _Page:
         text = [self._title.format(title)]
         for label, words in lines:
             indent = INDENT.format(label)
-            if label in ("example", ""):  # a text that spaces may matter in
+            if label == "file":
+                text.append(indent + words)
+            elif label in ("example", ""):  # spaces may matter
                 text.append(self._cut(indent + words))
             else:
                 text += textwrap.wrap(

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import zip_longest
+from typing import Final
+
 from mockdata.pipeline.report import Report
-from mockdata.sinks import Delivery
+from mockdata.sinks import Delivery, Run, VaultRun
 
 __all__ = ["account", "described_delivery", "scaled", "summary"]
 
+WIDTH: Final = 80
+"""Columns that a line of a vault has, at most, where its file names are short enough."""
 
-def summary(report: Report, folder: str | None, command: str) -> str:
+RECORDS: Final = 15
+"""Columns of a number of records, where there is room."""
+
+VAULT_FILES: Final = ("_data.csv", "_tokens.csv")
+TABLE_FILE: Final = (".csv",)
+PAIR: Final = ("values", "tokens")
+ROWS: Final = ("rows",)
+
+
+def summary(report: Report, run: Run, folder: str | None, command: str) -> str:
     """Return what is said when a run is done.
 
     ``folder`` is that of the CSV files, if there are any; ``command`` repeats the run.
     """
-    lines = []
-    for name, vault in report.vaults.items():
-        line = f"{name:<4} {vault.records:>15,} records"
-        sizes = f"{name}_data.csv", vault.data_bytes, f"{name}_tokens.csv", vault.token_bytes
-        if folder is None:
-            sizes = "values", vault.data_bytes, "tokens", vault.token_bytes
-        data, data_bytes, tokens, token_bytes = sizes
-        line += f"   {data} {scaled(data_bytes, 'B'):>7}"
-        lines.append(f"{line}   {tokens} {scaled(token_bytes, 'B'):>7}")
+    lines = _vault_lines(report, run, folder)
     where = f" in {folder}" if folder is not None else ""
     size, seconds = scaled(report.bytes, "B"), f"{report.seconds:.2f} s"
     lines.append(
@@ -33,6 +40,39 @@ def summary(report: Report, folder: str | None, command: str) -> str:
         lines.append(described_delivery(report.delivery, report.seconds))
     lines.append(command)
     return "\n".join(lines)
+
+
+def _vault_lines(report: Report, run: Run, folder: str | None) -> list[str]:
+    """Return a line a vault; of files whose names would make it too wide, with their endings."""
+    if folder is None:
+        return _aligned(report, {v.name: ROWS if _is_rows(report, v) else PAIR for v in run.vaults})
+    endings = {v.name: TABLE_FILE if v.is_table else VAULT_FILES for v in run.vaults}
+    names = {name: tuple(name + ending for ending in of) for name, of in endings.items()}
+    lines = _aligned(report, names, RECORDS)
+    return lines if max(map(len, lines)) <= WIDTH else _aligned(report, endings)
+
+
+def _is_rows(report: Report, vault: VaultRun) -> bool:
+    """Return whether a sink has taken whole rows, and not values and tokens apart."""
+    taken = report.vaults[vault.name]
+    return vault.is_table or (taken.data_bytes > 0 and not taken.token_bytes)
+
+
+def _aligned(report: Report, labels: Mapping[str, tuple[str, ...]], records: int = 0) -> list[str]:
+    """Return a line a vault: its name, records, and a label and a size for each output."""
+    name = max(map(len, labels))
+    records = max(records, *(len(f"{v.records:,}") for v in report.vaults.values()))
+    widths = [max(map(len, column)) for column in zip_longest(*labels.values(), fillvalue="")]
+    lines = []
+    for vault, named in labels.items():
+        taken = report.vaults[vault]
+        line = f"{vault:<{name}} {taken.records:>{records},} records"
+        for label, width, size in zip(
+            named, widths, (taken.data_bytes, taken.token_bytes), strict=False
+        ):
+            line += f"   {label:<{width}} {scaled(size, 'B'):>7}"
+        lines.append(line)
+    return lines
 
 
 def described_delivery(delivery: Delivery, seconds: float) -> str:

@@ -241,7 +241,8 @@ class _FileTask(Task[list[tuple[int, ...]]]):
 def _place(file: File) -> Place:
     """Return a place in a file that is there already, wherever the workers have been started."""
     status = os.stat(file.path)
-    return Place(os.path.abspath(file.path), (status.st_dev, status.st_ino), file.offset)
+    path = file.path if os.path.isabs(file.path) else os.path.join(os.getcwd(), file.path)
+    return Place(path, (status.st_dev, status.st_ino), file.offset)
 
 
 def check_files(places: Sequence[Place]) -> None:

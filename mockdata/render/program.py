@@ -52,16 +52,16 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from mockdata.render.steps import Step
+from mockdata.vaults.frozen import frozen
 
 __all__ = ["Line", "Program"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """The rows of one output. ``template`` has all literals in their places.
 
@@ -83,29 +83,28 @@ class Line:
         return not self.unit
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Program:
     """Steps, in order, and the rows that they fill.
 
     Programs of the same content are one object in a process: they travel packed, under a digest,
-    and are unpacked when one arrives for the first time.
+    and are unpacked when one arrives for the first time. ``quoted`` says of each column whether the
+    layout puts it into CSV's quotes. ``bias`` is how much likelier than another a combination of
+    evenly drawn pieces is, at most.
     """
 
-    registers: int
-    steps: tuple[Step, ...]
-    lines: tuple[Line, ...]
-    quoted: tuple[bool, ...]
-    """Of each column: whether the layout puts it into CSV's quotes."""
-    bias: float
-    """How much likelier than another a combination of evenly drawn pieces is, at most."""
-    digest: bytes = field(default=b"", init=False)
-    packed: bytes = field(default=b"", init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        content = (self.registers, self.steps, self.lines, self.quoted, self.bias)
-        packed = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
-        object.__setattr__(self, "packed", packed)
-        object.__setattr__(self, "digest", hashlib.blake2b(packed, digest_size=16).digest())
+    def __init__(
+        self,
+        registers: int,
+        steps: tuple[Step, ...],
+        lines: tuple[Line, ...],
+        quoted: tuple[bool, ...],
+        bias: float,
+    ) -> None:
+        self.registers, self.steps, self.lines = registers, steps, lines
+        self.quoted, self.bias = quoted, bias
+        content = (registers, steps, lines, quoted, bias)
+        self.packed: Final = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+        self.digest: Final = hashlib.blake2b(self.packed, digest_size=16).digest()
 
     def __reduce__(self) -> tuple[Callable[..., Program], tuple[Any, ...]]:
         return _arrived, (self.digest, self.packed)

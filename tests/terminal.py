@@ -1,0 +1,95 @@
+"""A terminal that remembers what it shows: as much of one as the live display needs."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+
+PIECE = re.compile(r"\x1b\[(\??\d*(?:;\d+)*)([A-Za-z])|(\r)|(\n)|([^\x1b\r\n]+)")
+
+
+class Screen:
+    """Shows text in lines of a width; the topmost goes when there are more lines than it has."""
+
+    def __init__(self, width, height):
+        self.width, self.height = width, height
+        self.lines, self.row, self.column = [""], 0, 0
+        self.scrolled = 0
+        self.pictures = []
+        """What it showed each time that a line was about to be drawn anew."""
+
+    def feed(self, text):
+        """Show what a program writes."""
+        at, letter = 0, ""
+        while at < len(text):
+            piece = PIECE.match(text, at)
+            assert piece, f"unknown: {text[at : at + 20]!r}"
+            at = piece.end()
+            before = letter
+            numbers, letter, back, down, written = piece.groups()
+            if letter == "A":
+                self.row -= int(numbers or 1)
+                assert self.row >= 0
+            elif letter == "K":
+                if before != "A":  # the first of the lines that are drawn anew
+                    self.pictures.append([*self.lines])
+                self.lines[self.row] = ""
+            elif back:
+                self.column = 0
+            elif down:
+                self._next_line()
+            elif written:
+                for character in written:
+                    self._put(character)
+            else:
+                assert letter in "mhl"  # colours, and whether the cursor is shown
+
+    def _put(self, character):
+        if self.column == self.width:
+            self._next_line()
+            self.column = 0
+        line = self.lines[self.row]
+        self.lines[self.row] = (
+            line[: self.column].ljust(self.column) + character + line[self.column + 1 :]
+        )
+        self.column += 1
+
+    def _next_line(self):
+        self.row += 1
+        if self.row == len(self.lines):
+            self.lines.append("")
+        if len(self.lines) > self.height:
+            del self.lines[0]
+            self.row -= 1
+            self.scrolled += 1
+
+
+def on_terminal(command, folder, *, width=120, height=24, term="xterm-256color", **options):
+    """Run a command with a terminal of a size for standard error; return what it writes there.
+
+    Whatever else it writes goes where ``options``, those of ``Popen``, say.
+    """
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
+    env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
+    keywords = {"stdout": subprocess.DEVNULL, "stderr": side} | options
+    keywords = {k: side if v == "terminal" else v for k, v in keywords.items()}
+    run = subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.DEVNULL, env=env | {"TERM": term}, **keywords
+    )
+    os.close(side)
+    shown = b""
+    while True:
+        select.select([main], [], [], 60)
+        try:
+            shown += os.read(main, 65536)
+        except OSError:  # the other side is closed
+            break
+    os.close(main)
+    output, _ = run.communicate(timeout=60)
+    assert run.returncode == 0, shown.decode()
+    return shown.decode(), (output or b"").decode()
