@@ -275,7 +275,7 @@ def test_example_of_a_test_harness_passes():
 
 
 def test_example_of_a_sink_works_in_the_command(examples):
-    succeeded("-m", "mockdata", 10, "-q", "-s", "sink_of_ones_own:sink", cwd=examples)
+    succeeded("-m", "mockdata", 10, "-q", "-s", "own_sink:sink", cwd=examples)
     files = sorted((examples / "records").iterdir())
     assert [file.name for file in files] == ["dob.jsonl", "id.jsonl", "name.jsonl", "ssn.jsonl"]
     for file in files:
@@ -286,7 +286,7 @@ def test_example_of_a_sink_works_in_the_command(examples):
 
 def test_example_of_a_sink_leaves_nothing_of_a_run_that_fails(examples):
     failing = (
-        "import mockdata, sink_of_ones_own as example\n"
+        "import mockdata, own_sink as example\n"
         "def fail(progress):\n"
         "    if progress.records: raise ZeroDivisionError\n"
         "mockdata.generate_sync(10, sink=example.sink, on_progress=fail)\n"
