@@ -108,7 +108,7 @@ async def test_the_stdout_sink_passes(format, monkeypatch):
 
 async def test_the_example_of_a_sink_passes(places, monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES)
-    example = importlib.import_module("sink_of_ones_own")
+    example = importlib.import_module("own_sink")
 
     def read(sink, vault):
         file = sink.folder / f"{vault}.jsonl"
