@@ -1,11 +1,11 @@
 """One text of a column, spelled slowly and plainly out of its pieces: what programs must agree with."""
 
 import hashlib
-from dataclasses import replace
 from functools import cache
 from math import isqrt, prod
 
 from mockdata.vaults.alias import buckets
+from mockdata.vaults.frozen import replace
 from mockdata.vaults.pieces import (
     CheckDigit,
     Choice,

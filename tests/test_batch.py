@@ -12,6 +12,8 @@ from mockdata.testing import ListSink
 from mockdata.workers import pool
 from mockdata.workers.slabs import Slabs
 
+from .conftest import RUN, Key, renderer
+
 
 def test_a_batch_says_the_same_in_every_form():
     seen = []
@@ -52,6 +54,16 @@ async def test_a_view_of_the_lines_alone_keeps_them(monkeypatch):
     assert bytes(first[0]) == first[1]
 
 
+async def test_batches_out_of_slabs_that_are_lent_again(pooled):
+    made = renderer(Key("ssn", *RUN.values()))
+
+    def check(batch):
+        lines = made.render(batch.start, batch.start + len(batch))
+        assert (batch.data_lines, batch.token_lines) == tuple(lines)
+
+    await mockdata.generate({"ssn": 1_000_000}, sink=check, workers=2, **RUN)
+
+
 def test_a_slab_is_lent_again_when_nothing_refers_to_its_bytes():
     with Slabs(most=4) as slabs:
         slab = slabs.lend(1000)
@@ -62,6 +74,7 @@ def test_a_slab_is_lent_again_when_nothing_refers_to_its_bytes():
         assert other is not slab
         del part
         assert slabs.lend(1000) is slab
+        assert slabs.lend(1000) is not slab
 
 
 def test_a_slab_that_is_lent_to_a_task_is_lent_to_no_other():

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mockdata.vaults.catalogue import DEFAULT, READY_MADE, SOURCES, Known, listed
+from mockdata.vaults.catalogue import DEFAULT, READY_MADE, SOURCES, Known, Listed, listed
 from mockdata.vaults.pieces import Date, Literal, Number, Suffix, Timestamp, Weighted
 from mockdata.vaults.resolve import Resolver
 from mockdata.vaults.vault import Table, Vault
@@ -121,8 +121,8 @@ def test_a_list_of_vaults_says_all_of_each():
     known = Known({"pin": pin, "ssn": ssn, "people": Table("people", {"a": "x"})})
     found = {vault.name: vault for vault in listed(known, lambda vault: f"<{vault.name}>")}
     assert [*found] == [*READY_MADE, "pin"]
-    assert found["pin"] == ("pin", "PIN", "PIN_token", "<pin>", 500, "")
-    assert found["ssn"] == ("ssn", "ssn", "ssn_token", "<ssn>", 899, "")
+    assert found["pin"] == Listed("pin", "PIN", "PIN_token", "<pin>", 500, "")
+    assert found["ssn"] == Listed("ssn", "ssn", "ssn_token", "<ssn>", 899, "")
     assert found["npi"].source == SOURCES["npi"]
 
 

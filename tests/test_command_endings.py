@@ -43,6 +43,12 @@ def interrupt(batch):
 def plan(batch):
     raise PlanError("table", "is not there")
 
+def read(batch):
+    open("journal")
+
+def lose(batch):
+    raise ConnectionError("no answer")
+
 async def wait(batch):
     print("waits", flush=True)
     await asyncio.Event().wait()
@@ -243,12 +249,25 @@ def test_a_callable_that_ends_python_fails_the_run(mockdata_command, loaders, wh
     assert json.loads(done.stdout)["outcome"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("sink", "problem"),
+    [
+        ("read", "journal: No such file or directory"),
+        ("lose", r"ConnectionError in loaders\.py, line \d+: no answer"),
+    ],
+)
+def test_an_error_that_has_a_file_is_told_by_the_files_name(
+    mockdata_command, loaders, sink, problem
+):
+    done = mockdata_command("id=5", "-s", f"loaders:{sink}", "-q")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.match(f"mockdata: {problem}; at id records 0 to 4; to repeat: ", done.stderr)
+
+
 def test_what_fails_in_undoing_is_told_too(mockdata_command, loaders):
     done = mockdata_command("id=5", "-s", "loaders:undoing")
     assert done.returncode == 1
-    assert re.match(
-        r"mockdata: OSError in loaders.py.*'table'; at id records 0 to 4; ", done.stderr
-    )
+    assert re.match("mockdata: table: No space left on device; at id records 0 to 4; ", done.stderr)
     assert "Input/output error: 'journal'; to repeat: " in done.stderr
     run = subprocess.Popen(
         [*COMMAND, "id=6", "-s", "loaders:undoing", "-q"],

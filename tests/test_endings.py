@@ -2,13 +2,9 @@
 
 import asyncio
 import contextlib
-import errno
-import multiprocessing
 import os
-import signal
 import subprocess
 import sys
-import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -17,8 +13,7 @@ import anyio
 import pytest
 
 import mockdata
-from mockdata.testing import FailingSink, ListSink, StallingSink
-from mockdata.workers import processes
+from mockdata.testing import ListSink, StallingSink
 
 from .conftest import RUN, children, isolated, kept, may_mount, shell
 
@@ -295,18 +290,6 @@ def test_children_that_the_system_reaps_are_no_failure(tmp_path):
     assert len(kept(tmp_path / "out")) == 2
 
 
-@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENOSYS, errno.EACCES])
-def test_a_system_without_semaphores_runs_here(monkeypatch, number):
-    def refuse(self):
-        raise OSError(number, os.strerror(number))
-
-    kind = type(multiprocessing.get_context(processes.METHOD))
-    monkeypatch.setattr(kind, "Lock", refuse)
-    seen = []
-    mockdata.generate_sync({"id": 300_000}, sink=lambda _: seen.extend(children()))
-    assert seen == []
-
-
 @pytest.mark.skipif(not may_mount(), reason="this machine lets nothing be mounted")
 def test_no_shared_memory_at_all(tmp_path):
     done = isolated(
@@ -335,92 +318,6 @@ async def test_a_change_of_the_folder_during_a_run(pooled, tmp_path, monkeypatch
     await mockdata.generate({"id": 20_000, "name": 20_000}, sink="out", on_progress=leave)
     assert len(kept(tmp_path / "out")) == 4
     assert kept(tmp_path / "elsewhere") == {}
-
-
-# Workers
-
-
-def look(key, start, stop, *rest):
-    """Report on the worker in place of rendering."""
-    files = []
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            files.append(os.readlink(f"/proc/self/fd/{name}"))
-    with open(os.environ["LOOK"], "w") as file:
-        file.write(f"{signal.getsignal(signal.SIGUSR2)!r}\n" + "\n".join(files))
-    raise LookupError
-
-
-async def test_a_worker_keeps_neither_files_nor_signal_handlers(pooled, monkeypatch, tmp_path):
-    monkeypatch.setattr("mockdata.pipeline.producers.render", look)
-    monkeypatch.setenv("LOOK", str(tmp_path / "look"))
-    earlier = signal.signal(signal.SIGUSR2, lambda *_: None)
-    try:
-        with open(tmp_path / "of-the-application", "w"), pytest.raises(LookupError):
-            await mockdata.generate({"id": 100_000}, sink=lambda _: None, workers=1)
-    finally:
-        signal.signal(signal.SIGUSR2, earlier)
-    handler, *files = (tmp_path / "look").read_text().splitlines()
-    assert "SIG_DFL" in handler
-    assert not any("of-the-application" in file for file in files)
-
-
-async def test_no_handler_of_the_application_runs_in_a_worker(pooled):
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)
-    earlier = signal.signal(signal.SIGURG, lambda *_: os.write(writing, b"here"))
-    forks = []
-
-    def strike():
-        if forks:
-            os.kill(os.getpid(), signal.SIGURG)
-
-    os.register_at_fork(after_in_child=strike)  # for this process's life, but only while asked for
-    forks.append(True)
-    try:
-        await mockdata.generate({"id": 50_000}, sink=lambda _: None, workers=2)
-        with pytest.raises(BlockingIOError):
-            os.read(reading, 1)
-    finally:
-        forks.clear()
-        signal.signal(signal.SIGURG, earlier)
-        os.close(reading)
-        os.close(writing)
-
-
-async def test_peak_memory_has_the_workers(monkeypatch):
-    from mockdata.workers import memory
-
-    looked = set()
-
-    def held(process):
-        looked.add(process)
-        return 1
-
-    monkeypatch.setattr(memory, "_held", held)
-    report = await mockdata.generate({"id": 300_000}, sink=lambda _: None, workers=2)
-    assert len(looked) >= 3
-    assert report.peak_memory >= 3
-
-
-async def test_a_users_executor_has_no_task_of_ours_when_a_run_has_failed():
-    running, begun = threading.Event(), []
-
-    class Slow(ThreadPoolExecutor):
-        def submit(self, function, *arguments):
-            def call():
-                begun.append(running.wait(0.2))
-                return function(*arguments)
-
-            self.last = super().submit(call)
-            return self.last
-
-    with Slow(1) as executor:
-        with pytest.raises(LookupError):
-            await mockdata.generate(
-                {"ssn": 1_000_000}, sink=FailingSink(LookupError()), executor=executor
-            )
-        assert executor.last.done()
 
 
 async def test_one_sink_in_two_runs_at_once(either):

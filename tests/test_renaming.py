@@ -14,9 +14,9 @@ import pytest
 
 import mockdata
 from mockdata.sinks import _files
-from mockdata.sinks.folder import _Files
 from mockdata.sinks._files import FolderLock
 from mockdata.sinks.csv import CsvSink
+from mockdata.sinks.folder import _Files
 
 from .conftest import FILES, kept, kept_files, when_written
 
@@ -128,7 +128,7 @@ async def test_a_run_renames_nothing_while_another_one_does(earlier, monkeypatch
     monkeypatch.setattr(_Files, "_rename", rename_slowly)
     one = asyncio.ensure_future(mockdata.generate(10, sink=folder))
     await asyncio.to_thread(at_it.wait)
-    monkeypatch.setattr(csv, "LOCK_WAIT", 0.1)
+    monkeypatch.setattr("mockdata.sinks.folder.LOCK_WAIT", 0.1)
     with pytest.raises(OSError, match="another run is renaming") as caught:
         await mockdata.generate({"id": 5}, sink=folder)
     assert caught.value.filename == str(folder)
@@ -151,7 +151,7 @@ async def test_a_run_that_begins_while_files_are_renamed_takes_none_for_left_ove
         raise OSError(errno.EIO, os.strerror(errno.EIO), "x")
 
     monkeypatch.setattr(FolderLock, "end", begin_another_and_fail)
-    monkeypatch.setattr(csv, "LOCK_WAIT", 0.1)
+    monkeypatch.setattr("mockdata.sinks.folder.LOCK_WAIT", 0.1)
     with pytest.raises(OSError, match="Input/output"):
         await mockdata.generate(10, sink=folder)
     assert unchanged()

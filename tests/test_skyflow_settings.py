@@ -94,8 +94,8 @@ VAULT = {"name": "SSN", "id": "v"}
         ({"vaults": [{"name": "SSN"}]}, "id: missing"),
         ({"vaults": [{"name": "SSN", "id": 5}]}, "id: not a text"),
         (
-            {"vaults": [{"name": "PHONE", "id": "v"}], "vault_url": "https://v.example"},
-            "'PHONE' is not one of name, id, dob, ssn",
+            {"vaults": [{"name": "my-ssn", "id": "v"}], "vault_url": "https://v.example"},
+            "'my-ssn' is not the name of a vault: letters, digits and underscores",
         ),
         ({"vaults": [VAULT, VAULT]}, "twice"),
         ({"vaults": [VAULT]}, "vault_url: missing"),
@@ -160,6 +160,7 @@ async def test_a_settings_file_may_have_what_the_loader_has_not(tmp_path):
     [
         ("batch_size", math.inf),
         ("batch_size", 1.5),
+        ("batch_size", 10_001),
         ("byot", "enable"),
         ("tries", 2.5),
         ("retry_seconds", math.nan),
@@ -184,6 +185,7 @@ def test_wrong_settings(tmp_path, key, value):
             for name in ("connect_timeout", "answer_timeout", "retry_seconds", "pause", "backoff", "grace")
             for value in ("x", math.inf, math.nan, -1, True)
         ),
+        ("batch_size", 10_001),
         ("connect_timeout", 0),
         ("answer_timeout", 0),
         ("upsert", 5),

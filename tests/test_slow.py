@@ -1,5 +1,8 @@
 """Promises about many records. They take a while: ``pytest -m slow``."""
 
+import subprocess
+import sys
+
 import numpy as np
 import psutil
 import pytest
@@ -114,3 +117,65 @@ async def test_memory_does_not_grow_behind_a_slow_callback():
 
     await mockdata.generate({"ssn": 20_000_000}, sink=slow, **RUN)
     assert max(seen[5:]) < min(seen[3:6]) * 1.15
+
+
+UNDOING = """
+import asyncio, random, sys
+from contextlib import asynccontextmanager
+import mockdata
+from tests.conftest import Key, children, renderer
+
+COUNTS = {"id": 1_500_000, "ssn": 1_500_000}
+RUN = {"seed": 5, "timestamp": 1_700_000_000}
+RENDERERS = {vault: renderer(Key(vault, *RUN.values())) for vault in COUNTS}
+
+class Undoing:
+    '''Has its ssn writer fail at some record, and takes its time to undo.'''
+
+    def __init__(self, at):
+        self.at, self.kept, self.has_failed = at, {vault: [] for vault in COUNTS}, False
+
+    def check(self, batch):
+        expected = RENDERERS[batch.vault].render(batch.start, batch.start + len(batch))
+        assert (batch.data_lines, batch.token_lines) == tuple(expected), batch
+
+    @asynccontextmanager
+    async def open(self, run):
+        try:
+            yield self.write
+        finally:
+            await asyncio.sleep(0.2)
+            for batch in sum(self.kept.values(), []):
+                self.check(batch)
+
+    async def write(self, batch):
+        assert not self.has_failed
+        self.check(batch)
+        self.kept[batch.vault] = [*self.kept[batch.vault][-14:], batch]
+        if batch.vault == "ssn" and batch.start == self.at:
+            self.has_failed = True
+            raise LookupError(self.at)
+
+async def main(seed, runs):
+    chance = random.Random(seed)
+    for _ in range(runs):
+        sink = Undoing(chance.randrange(0, COUNTS["ssn"], 10_000))
+        try:
+            await mockdata.generate(COUNTS, sink=sink, workers=8, **RUN)
+        except LookupError as error:
+            assert error.args == (sink.at,)
+            assert error.__notes__ == [f"mockdata: at ssn records {sink.at} to {sink.at + 9_999}"]
+        else:
+            raise AssertionError("it did not fail")
+        assert children() == []
+
+asyncio.run(main(*map(int, sys.argv[1:])))
+"""
+
+
+@pytest.mark.parametrize("runs", [300])
+def test_no_byte_of_one_vault_in_anothers_batch_when_runs_fail_under_load(runs):
+    """Three processes of eight workers each are the load. It takes about three minutes."""
+    command = [sys.executable, "-W", "error", "-c", UNDOING]
+    began = [subprocess.Popen([*command, str(seed), str(runs // 3)]) for seed in range(3)]
+    assert [process.wait() for process in began] == [0, 0, 0]

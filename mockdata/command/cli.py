@@ -201,11 +201,11 @@ def _leave_early() -> None:
 
 
 def _described(error: BaseException) -> str:
-    """Say an error, and what came after it; one out of the user's code with its type and place."""
-    text, users = str(error), _is_users(error)
-    if isinstance(error, OSError) and not users and error.filename is not None:
+    """Say an error and its notes: trouble with a file by its name, the user's by type and place."""
+    text = str(error)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
         text = f"{error.filename}: {error.strerror}"
-    elif users or not text or not isinstance(error, MockDataError | OSError):
+    elif _is_users(error) or not text or not isinstance(error, MockDataError | OSError):
         import traceback
 
         where = _raised_at(traceback.extract_tb(error.__traceback__))

@@ -26,14 +26,15 @@ from mockdata.pipeline.report import Meter
 from mockdata.render.batch import BATCH, Batch, Form, Receipt
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES
+from mockdata.render.places import Place
 from mockdata.render.program import Program
-from mockdata.render.task import Place, measure, render
+from mockdata.render.task import measure, render
 from mockdata.sinks.base import File, Run, Session, VaultRun
 from mockdata.workers.pool import Pool, Task, under_way
 from mockdata.workers.slabs import Slabs
 from mockdata.workers.tasks import Tasks
 
-__all__ = ["Item", "Job", "Stage", "check_files", "produce_batches", "produce_files"]
+__all__ = ["Items", "Job", "Stage", "check_files", "produce_batches", "produce_files"]
 
 FILE_TASK: Final = 20 * BATCH
 """Records in a task that writes to a sink's files: many, since each task costs a round trip."""
@@ -45,7 +46,17 @@ SLAB_BYTES: Final = 32 * 2**20
 """Bytes of the slabs that one task of each vault writes to, all vaults together, unless there are
 so many that a batch of each takes more."""
 
+FILES_AT_ONCE: Final = 4
+"""Vaults that are written to files side by side, at least."""
+
+LARGE: Final = 2**15
+"""Bytes of a program that does not go to the workers with each task."""
+
 Item = Batch | Receipt
+
+Items = deque[Item]
+"""Of up to 10,000 records. Small batches go through a stream together: each turn of it costs more
+than such a batch does. The consumer takes them out, so that what is written is not held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,9 @@ class Stage:
     bucket: TokenBucket | None
     share: int
     """Bytes of a task's slab, as far as that is a batch or more."""
+    turns: anyio.Semaphore
+    """How many vaults may be written to files at a time: few, so that a worker keeps what it needs
+    for the next task."""
     written: list[Place] = field(default_factory=list)
     """Where the files end that the workers have written, each once it is whole."""
 
@@ -84,13 +98,18 @@ class Job:
     form: Form
 
     @classmethod
-    def of(cls, vault: VaultRun, run: Run, session: Session) -> Self:
-        """Compile a vault's program. Raises PlanError if its layout does not fit its columns."""
+    def of(cls, vault: VaultRun, run: Run, session: Session, slabs: Slabs) -> Self:
+        """Compile a vault's program. Raises PlanError if its layout does not fit its columns.
+
+        A large program, one with long lists, goes to the workers by way of a slab, once.
+        """
         layout, columns = session.layouts.get(vault.name, CSV_LINES), vault.resolved.columns
         try:
             program = compile_program(columns, layout, seed=run.seed, timestamp=run.timestamp)
         except ValueError as error:
             raise PlanError("sink", f"its layout of {vault.name}: {error}") from None
+        if len(program.packed) > LARGE:
+            program.place = slabs.keep(program.packed)
         form = Form(vault.name, vault.columns, program.quoted, vault.is_table, layout)
         return cls(vault, program, form)
 
@@ -104,20 +123,22 @@ class Job:
         return tuple(records * line.longest for line in self.program.lines)
 
 
-async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[Item]) -> None:
+async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[Items]) -> None:
     """Have the workers render to slabs, and send these on, cut into batches."""
     most = stage.at_once(stage.session.batch_size)
     batches = 1
     if stage.bucket is None:
         size = max(min(SLAB_TASK, stage.share // sum(job.most(1))), BATCH)
         batches = max(size // most, 1)
+    together = BATCH // stage.session.batch_size
     tasks: deque[_SlabTask] = deque()
 
     async def send_first() -> None:
         batches = await tasks[0].batches()
         tasks.popleft()
-        for batch in batches:
-            await _send(send, batch)
+        while batches:
+            some, batches = Items(batches[:together]), batches[together:]
+            await _send(send, some)
 
     with send, suppress(anyio.BrokenResourceError):  # the consumer has failed: its error counts
         async with under_way(stage.pool, tasks):
@@ -129,12 +150,12 @@ async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[I
                 await send_first()
 
 
-async def _send(send: MemoryObjectSendStream[Item], batch: Batch) -> None:
-    """Send a batch on, without a turn of the event loop if there is room for it."""
+async def _send(send: MemoryObjectSendStream[Items], batches: Items) -> None:
+    """Send batches on, without a turn of the event loop if there is room for them."""
     try:
-        send.send_nowait(batch)
+        send.send_nowait(batches)
     except anyio.WouldBlock:
-        await send.send(batch)
+        await send.send(batches)
 
 
 class _SlabTask(Task[list[tuple[int, ...]]]):
@@ -170,7 +191,7 @@ class _SlabTask(Task[list[tuple[int, ...]]]):
 
 
 async def produce_files(
-    stage: Stage, job: Job, files: Sequence[File], send: MemoryObjectSendStream[Item]
+    stage: Stage, job: Job, files: Sequence[File], send: MemoryObjectSendStream[Items]
 ) -> None:
     """Have the workers write to the sink's files, and send on the receipts.
 
@@ -194,11 +215,11 @@ async def produce_files(
     async def send_first() -> None:
         receipt = await writing[0].written()
         writing.popleft()
-        await send.send(receipt)
+        await send.send(Items([receipt]))
 
     with send, suppress(anyio.BrokenResourceError):  # the consumer has failed: its error counts
         places = [_place(file) for file in files]
-        async with under_way(stage.pool, measuring, writing):
+        async with stage.turns, under_way(stage.pool, measuring, writing):
             for start, stop in vault.ranges(size):
                 sizes = await measured(stop - start)
                 await stage.may_go(stop - start)
@@ -235,7 +256,8 @@ class _FileTask(Task[list[tuple[int, ...]]]):
 def _place(file: File) -> Place:
     """Return a place in a file that is there already, wherever the workers have been started."""
     status = os.stat(file.path)
-    return Place(os.path.abspath(file.path), (status.st_dev, status.st_ino), file.offset)
+    path = file.path if os.path.isabs(file.path) else os.path.join(os.getcwd(), file.path)
+    return Place(path, (status.st_dev, status.st_ino), file.offset)
 
 
 def check_files(places: Sequence[Place]) -> None:

@@ -23,8 +23,9 @@ from mockdata.errors import PlanError
 from mockdata.pipeline.life import opened
 from mockdata.pipeline.plan import Counts, checked_rate, checked_workers, plan_run
 from mockdata.pipeline.producers import (
+    FILES_AT_ONCE,
     SLAB_BYTES,
-    Item,
+    Items,
     Job,
     Stage,
     check_files,
@@ -33,7 +34,7 @@ from mockdata.pipeline.producers import (
 )
 from mockdata.pipeline.rate import TokenBucket
 from mockdata.pipeline.report import Meter, Progress, Report
-from mockdata.render.batch import BATCH, Batch
+from mockdata.render.batch import Batch
 from mockdata.sinks import AnySink, Run, Sink, Writer, as_sink
 from mockdata.vaults.file import Vaults
 from mockdata.workers.pool import Records, open_pool
@@ -257,14 +258,17 @@ async def _run(
     """Open the sink, have every vault written while the pool is open, and commit."""
     meter = Meter(run, on_progress)
     async with opened(sink, run) as life:
-        jobs = [Job.of(vault, run, life.session) for vault in run.vaults]
-        with Slabs(most=4 * len(jobs)) as slabs:
+        with Slabs(most=4 * len(run.vaults)) as slabs:
+            jobs = [Job.of(vault, run, life.session, slabs) for vault in run.vaults]
             async with open_pool(run.records, means.workers, means.executor) as pool:
                 async with open_tasks() as tasks:
                     life.watch(tasks.fail)
                     bucket = TokenBucket(means.rate) if means.rate is not None else None
                     ahead, share = -(-pool.workers // len(jobs)), SLAB_BYTES // len(jobs)
-                    stage = Stage(life.session, pool, slabs, meter, tasks, ahead, bucket, share)
+                    turns = anyio.Semaphore(max(pool.workers, FILES_AT_ONCE))
+                    stage = Stage(
+                        life.session, pool, slabs, meter, tasks, ahead, bucket, share, turns
+                    )
                     for job in jobs:
                         _start(stage, job)
                 peak_memory = pool.peak_memory()
@@ -279,8 +283,7 @@ def _start(stage: Stage, job: Job) -> None:
     name, session = job.vault.name, stage.session
     files = session.files[name] if session.files is not None else ()
     stage.meter.add(name, 0, tuple(file.offset for file in files))
-    held = BATCH // session.batch_size
-    send, receive = anyio.create_memory_object_stream[Item](max_buffer_size=held)
+    send, receive = anyio.create_memory_object_stream[Items](max_buffer_size=1)
     if files:
         stage.tasks.start(produce_files, stage, job, files, send)
     else:
@@ -288,21 +291,23 @@ def _start(stage: Stage, job: Job) -> None:
     stage.tasks.start(_consume, stage, receive)
 
 
-async def _consume(stage: Stage, receive: MemoryObjectReceiveStream[Item]) -> None:
+async def _consume(stage: Stage, receive: MemoryObjectReceiveStream[Items]) -> None:
     """Hand what comes to the sink, unless the run has failed, and count it."""
     write = stage.session.write
     with _emptied(receive):
-        async for item in receive:
-            if write is not None and isinstance(item, Batch):
-                await stage.may_go(len(item))
-                if stage.tasks.error is not None:
-                    return
-                try:
-                    await write(item)
-                except Exception as error:
-                    _name_records(error, _records(item))
-                    raise
-            stage.meter.add(item.vault, item.records, item.sizes)
+        async for items in receive:
+            while items:
+                item = items.popleft()
+                if write is not None and isinstance(item, Batch):
+                    await stage.may_go(len(item))
+                    if stage.tasks.error is not None:
+                        return
+                    try:
+                        await write(item)
+                    except Exception as error:
+                        _name_records(error, _records(item))
+                        raise
+                stage.meter.add(item.vault, item.records, item.sizes)
 
 
 def _records(batch: Batch) -> Records:

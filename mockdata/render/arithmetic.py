@@ -74,7 +74,7 @@ class Arithmetic:
 
     def _counter(self, index: int, key: Permutation) -> Callable[[int, int, Words], None]:
         """Return what writes ``offset + index * gamma``."""
-        offset, gamma = key
+        offset, gamma = key.offset, key.gamma
         if index:
             source = self._registers[index]
 

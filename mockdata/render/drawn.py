@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import NamedTuple
 
 from mockdata.render.evens import Group, chunks
 from mockdata.render.items import Cell, Count, Item, Lit, Spell
@@ -12,11 +10,13 @@ from mockdata.render.layout import Escape, needs_quotes
 from mockdata.render.steps import Table, Term, Texts
 from mockdata.vaults import pieces as of
 from mockdata.vaults.columns import Column, field_of
+from mockdata.vaults.frozen import frozen, replace
 
 __all__ = ["Drawn", "Part", "Row", "is_quoted", "parts", "places_of", "sources", "term"]
 
 
-class Drawn(NamedTuple):
+@frozen
+class Drawn:
     """An item, and what it was made of: its piece's place, its group and the row's register."""
 
     place: int
@@ -25,7 +25,8 @@ class Drawn(NamedTuple):
     pick: int = -1
 
 
-class Row(NamedTuple):
+@frozen
+class Row:
     """What a column's text consists of. ``inside`` are pieces that stand within a group's texts."""
 
     drawn: tuple[Drawn, ...]

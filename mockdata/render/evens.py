@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from math import prod
-from typing import Final, NamedTuple
+from typing import Final
 
 from mockdata.render.items import DIGITS, Cell, Count, Item, even_factors, longest, widths
 from mockdata.render.layout import Escape
@@ -22,6 +22,7 @@ from mockdata.render.steps import (
     Step,
     Texts,
 )
+from mockdata.vaults.frozen import frozen
 from mockdata.vaults.pieces import Even
 
 __all__ = [
@@ -99,7 +100,8 @@ class Steps:
         return made
 
 
-class Atom(NamedTuple):
+@frozen
+class Atom:
     """An even piece, or one digit of it: its piece's position, and its texts."""
 
     place: int
@@ -117,7 +119,8 @@ class Atom(NamedTuple):
         return low == high and self.size <= TABLE and high <= WIDEST
 
 
-class Group(NamedTuple):
+@frozen
+class Group:
     """Neighbours that are one table: their atoms, and the factors with literals between them."""
 
     atoms: tuple[Atom, ...]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from mockdata.render.layout import Escape, escaped
 from mockdata.render.steps import Days, Factor, Names, Numbers, Texts
 from mockdata.vaults.dates import spelled
+from mockdata.vaults.frozen import frozen
 from mockdata.vaults.pieces import Choice, Date, Even, Number, Weighted
 
 __all__ = [
@@ -48,27 +49,31 @@ LONGEST_NAMES: Final = {"first_name": 12, "last_name": 15}
 CASES: Final[dict[str, Callable[[str], str]]] = {"": str, "lower": str.lower, "title": str.title}
 
 
-class Lit(NamedTuple):
+@frozen
+class Lit:
     """The same bytes in every record."""
 
     text: bytes
 
 
-class Cell(NamedTuple):
+@frozen
+class Cell:
     """The text in the row ``pick`` of the product of ``factors``."""
 
     factors: tuple[Factor, ...]
     pick: int
 
 
-class Spell(NamedTuple):
+@frozen
+class Spell:
     """A suffix or a UUID, spelled out of a hash."""
 
     kind: str
     hash: int
 
 
-class Count(NamedTuple):
+@frozen
+class Count:
     """A number without leading zeros, of at most so many digits."""
 
     number: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from mockdata.vaults.frozen import frozen
 
 __all__ = ["CSV_LINES", "Columns", "Escape", "Layout", "Rows", "escaped", "needs_quotes"]
 
@@ -12,7 +13,7 @@ Escape = Literal["none", "csv", "json"]
 """``csv`` quotes as RFC 4180 does, ``json`` escapes what stands within a JSON string."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Columns:
     """Each column is an output of its own, and ``end`` stands behind each text."""
 
@@ -20,7 +21,7 @@ class Columns:
     escape: Escape = "none"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rows:
     r"""One output: ``before`` the first column, ``between`` any two, ``after`` the last.
 

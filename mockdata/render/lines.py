@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from mockdata.render.evens import Steps, justified
 from mockdata.render.items import Cell, Count, Item, Lit, Spell, longest
 from mockdata.render.program import Line
 from mockdata.render.steps import PutLength, PutSuffix, PutText, PutUuid, Table
+from mockdata.vaults.frozen import frozen
 
 __all__ = ["Put", "Rows", "power_of_two"]
 
@@ -20,7 +21,8 @@ SCATTER: Final = 4.5, 0.03
 """Nanoseconds that moving a unit takes, and those for each of its bytes; measured with numpy."""
 
 
-class Segment(NamedTuple):
+@frozen
+class Segment:
     """What is moved as one: items of one width, or one of varying width and a literal behind it."""
 
     items: tuple[Item, ...]

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mockdata.render.program import Line
 from mockdata.render.steps import PutLength, PutText, Step
 from mockdata.render.tables import lengths, texts
+from mockdata.vaults.frozen import frozen
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Offsets", "Output", "made_output"]
 
-Offsets = NDArray[np.intp]
+Offsets: TypeAlias = "NDArray[np.intp]"
 
 
 class Output:
@@ -93,7 +96,8 @@ class UnitsOutput(Output):
         return self._offsets[self._units : count * self._units + 1 : self._units]
 
 
-class Span(NamedTuple):
+@frozen
+class Span:
     """Units that are moved as one: from ``start`` on, ``width`` bytes, of which ``least`` stay.
 
     ``room`` is the width with what texts have too much. ``unit`` is the only one, if its advance
@@ -204,22 +208,32 @@ def _spans(line: Line, number: int, steps: Sequence[Step]) -> Iterator[Span]:
         if advance:
             run.append(unit)
         if run and (not advance or unit + 1 == len(line.advances)):
-            width = sum(line.advances[k] for k in run)
-            yield Span(run[0] * line.unit, width, len(run) * line.unit, width, -1)
+            start, width = run[0] * line.unit, sum(line.advances[k] for k in run)
+            reach = _reach(start, len(run) * line.unit, number, steps)
+            yield Span(start, width, max(width, reach), width, -1)
             run = []
         if not advance:
             yield _varying(unit, line.unit, number, steps)
 
 
 def _varying(unit: int, width: int, number: int, steps: Sequence[Step]) -> Span:
-    start, most, least = unit * width, 0, 1
+    start, least = unit * width, 1
+    for step in steps:
+        if isinstance(step, PutLength) and (number, unit) in step.places and step.table:
+            least = int(lengths(step.table, step.more).min())
+    most = max(1, _reach(start, width, number, steps))
+    return Span(start, most, most, least, unit)
+
+
+def _reach(start: int, width: int, number: int, steps: Sequence[Step]) -> int:
+    """Return how far from ``start`` those texts of an output end that are put within a width."""
+    reach = 0
     for step in steps:
         if isinstance(step, PutText):
-            ends = [at + texts(step.table).itemsize for n, at in step.places if n == number]
-            most = max([most, *(end - start for end in ends if 0 < end - start <= width)])
-        elif isinstance(step, PutLength) and (number, unit) in step.places and step.table:
-            least = int(lengths(step.table, step.more).min())
-    return Span(start, most, most, least, unit)
+            inside = [at - start for n, at in step.places if n == number]
+            ends = [at + texts(step.table).itemsize for at in inside if 0 <= at < width]
+            reach = max([reach, *ends])
+    return reach
 
 
 def _fits(spans: Sequence[Span]) -> bool:

@@ -55,7 +55,9 @@ from collections.abc import Iterable
 from itertools import accumulate
 from math import isqrt
 from operator import mul
-from typing import Final, NamedTuple
+from typing import Final
+
+from mockdata.vaults.frozen import frozen
 
 __all__ = [
     "DRAW",
@@ -96,7 +98,8 @@ BALANCED: Final = 16
 """How much larger one half may be than the other, for the pieces to be split between two."""
 
 
-class Permutation(NamedTuple):
+@frozen
+class Permutation:
     """A permutation of the 64-bit words, keyed by ``offset`` and the odd ``gamma``."""
 
     offset: int
@@ -110,7 +113,8 @@ class Permutation(NamedTuple):
         return cls(offset, gamma | 1)
 
 
-class Rounds(NamedTuple):
+@frozen
+class Rounds:
     """A permutation of the numbers below ``size``, keyed by one word a round."""
 
     size: int

@@ -50,18 +50,21 @@ the one before it ends.
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
+from mockdata.render.places import Place
 from mockdata.render.steps import Step
+from mockdata.vaults.frozen import frozen
 
 __all__ = ["Line", "Program"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """The rows of one output. ``template`` has all literals in their places.
 
@@ -83,31 +86,42 @@ class Line:
         return not self.unit
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Program:
     """Steps, in order, and the rows that they fill.
 
     Programs of the same content are one object in a process: they travel packed, under a digest,
-    and are unpacked when one arrives for the first time.
+    and are unpacked when one arrives for the first time. ``quoted`` says of each column whether the
+    layout puts it into CSV's quotes. ``bias`` is how much likelier than another a combination of
+    evenly drawn pieces is, at most.
     """
 
-    registers: int
-    steps: tuple[Step, ...]
-    lines: tuple[Line, ...]
-    quoted: tuple[bool, ...]
-    """Of each column: whether the layout puts it into CSV's quotes."""
-    bias: float
-    """How much likelier than another a combination of evenly drawn pieces is, at most."""
-    digest: bytes = field(default=b"", init=False)
-    packed: bytes = field(default=b"", init=False, repr=False)
+    def __init__(
+        self,
+        registers: int,
+        steps: tuple[Step, ...],
+        lines: tuple[Line, ...],
+        quoted: tuple[bool, ...],
+        bias: float,
+    ) -> None:
+        self.registers, self.steps, self.lines = registers, steps, lines
+        self.quoted, self.bias = quoted, bias
+        self.place: Place | None = None
+        """A file that has ``packed``: then no task carries it, and a process reads it once."""
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def packed(self) -> bytes:
+        """The program as another process is given it."""
         content = (self.registers, self.steps, self.lines, self.quoted, self.bias)
-        packed = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
-        object.__setattr__(self, "packed", packed)
-        object.__setattr__(self, "digest", hashlib.blake2b(packed, digest_size=16).digest())
+        return pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What tells it from other programs."""
+        return hashlib.blake2b(self.packed, digest_size=16).digest()
 
     def __reduce__(self) -> tuple[Callable[..., Program], tuple[Any, ...]]:
+        if self.place is not None:
+            return _fetched, (self.digest, self.place, len(self.packed))
         return _arrived, (self.digest, self.packed)
 
 
@@ -118,5 +132,14 @@ def _arrived(digest: bytes, packed: bytes) -> Program:
     found = _programs.get(digest)
     if found is None:
         found = Program(*pickle.loads(packed))  # noqa: S301  (from the process that sent it)
+        found.packed = packed
         _programs[digest] = found
+    return found
+
+
+def _fetched(digest: bytes, place: Place, size: int) -> Program:
+    found = _programs.get(digest)
+    if found is None:
+        with open(place.open(os.O_RDONLY), "rb") as file:
+            found = _arrived(digest, file.read(size))
     return found

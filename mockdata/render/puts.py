@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mockdata.render.arithmetic import Run
 from mockdata.render.items import UUID_FIELDS
@@ -14,6 +13,9 @@ from mockdata.render.outputs import Output
 from mockdata.render.steps import CheckDigit, PutLength, PutSuffix, PutText, PutUuid, Term
 from mockdata.render.tables import lengths, luhn, texts
 from mockdata.render.words import FILL, HALF, U, Words
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Puts", "spelled_suffix"]
 

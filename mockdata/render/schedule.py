@@ -55,7 +55,7 @@ def writes(step: Step) -> tuple[int, ...]:
             return high, low
         case Justify(out, length):
             return out, length
-    return (step[0],)
+    return (step.out,)
 
 
 def reads(step: Step) -> tuple[int, ...]:  # noqa: PLR0911
@@ -77,15 +77,15 @@ def reads(step: Step) -> tuple[int, ...]:  # noqa: PLR0911
             return registers
         case CheckDigit(_, terms):
             return tuple(term.source for term in terms if term.source >= 0)
-        case PutText() | PutSuffix() | PutUuid() | PutLength():
-            return (step[0],)
+        case PutText(source) | PutSuffix(source) | PutUuid(source) | PutLength(source):
+            return (source,)
 
 
 def scheduled(steps: Sequence[Step], puts: Sequence[Put], lines: Sequence[Line]) -> list[Step]:
     """Return all steps in order, with each put behind the step that fills its register."""
     waiting: dict[int, list[Put]] = {}
     for put in puts:
-        waiting.setdefault(put[0], []).append(put)
+        waiting.setdefault(reads(put)[0], []).append(put)
     order: list[Step] = []
     for step in steps:
         order.append(step)
@@ -104,11 +104,12 @@ def _widened(order: Sequence[Step], lines: Sequence[Line]) -> Iterator[Step]:
         end = _behind(step, turn, width, lines, owners)
         if end is not None:
             table = step.table
-            yield step._replace(table=Table(table.factors, table.end + end, 0, width + len(end)))
+            widened = Table(table.factors, table.end + end, 0, width + len(end))
+            yield PutText(step.pick, widened, step.places)
             continue
         for start, part in _parts(width):
             places = tuple((output, offset + start) for output, offset in step.places)
-            table = step.table._replace(start=start, width=part)
+            table = Table(step.table.factors, step.table.end, start, part)
             yield PutText(step.pick, table, places)
 
 

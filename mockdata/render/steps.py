@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from mockdata.render.permute import Permutation, Rounds
+from mockdata.vaults.frozen import frozen
 
 __all__ = [
     "INDEX",
@@ -41,20 +42,23 @@ INDEX: Final = 0
 """The register of the record's index."""
 
 
-class Texts(NamedTuple):
+@frozen
+class Texts:
     """A table's texts, or a literal if it is one."""
 
     texts: tuple[bytes, ...]
 
 
-class Numbers(NamedTuple):
+@frozen
+class Numbers:
     """The numbers of ascending, inclusive ranges, in ``width`` digits, or without zeros if 0."""
 
     ranges: tuple[tuple[int, int], ...]
     width: int
 
 
-class Days(NamedTuple):
+@frozen
+class Days:
     """``size`` days from the proleptic ordinal ``first`` on, as ``format`` says."""
 
     first: int
@@ -62,7 +66,8 @@ class Days(NamedTuple):
     format: str
 
 
-class Names(NamedTuple):
+@frozen
+class Names:
     """The names of the census, in one of the cases of ``mockdata.vaults.pieces.Case``."""
 
     source: str
@@ -72,7 +77,8 @@ class Names(NamedTuple):
 Factor = Texts | Numbers | Days | Names
 
 
-class Table(NamedTuple):
+@frozen
+class Table:
     """Texts: every combination of the factors' texts, the first factor most significant.
 
     ``end`` stands behind each. Of this, the bytes from ``start`` up to ``start + width`` are the
@@ -85,14 +91,16 @@ class Table(NamedTuple):
     width: int = 0
 
 
-class Weights(NamedTuple):
+@frozen
+class Weights:
     """Weights of a table's rows: of a table of the census by its name, or the numbers."""
 
     source: str
     weights: tuple[int, ...] = ()
 
 
-class Distinct(NamedTuple):
+@frozen
+class Distinct:
     """``out = permuted source * size >> 64``."""
 
     out: int
@@ -101,7 +109,8 @@ class Distinct(NamedTuple):
     size: int
 
 
-class Permute(NamedTuple):
+@frozen
+class Permute:
     """``out`` = the permuted ``source``: a hash."""
 
     out: int
@@ -109,7 +118,8 @@ class Permute(NamedTuple):
     key: Permutation
 
 
-class Word(NamedTuple):
+@frozen
+class Word:
     """``out`` = the word of this number of a hash."""
 
     out: int
@@ -117,7 +127,8 @@ class Word(NamedTuple):
     number: int
 
 
-class Pick(NamedTuple):
+@frozen
+class Pick:
     """``out`` = a row by its weight: by the upper or the lower 32 bits of a word."""
 
     out: int
@@ -126,14 +137,16 @@ class Pick(NamedTuple):
     weights: Weights
 
 
-class Fraction(NamedTuple):
+@frozen
+class Fraction:
     """``out = word >> 16``."""
 
     out: int
     word: int
 
 
-class Digit(NamedTuple):
+@frozen
+class Digit:
     """``out = fraction * size >> 48``; the fraction becomes what is left behind the point."""
 
     out: int
@@ -141,7 +154,8 @@ class Digit(NamedTuple):
     size: int
 
 
-class Wide(NamedTuple):
+@frozen
+class Wide:
     """``out = (first << 64 | second) * size >> 128``."""
 
     out: int
@@ -150,7 +164,8 @@ class Wide(NamedTuple):
     size: int
 
 
-class Scatter(NamedTuple):
+@frozen
+class Scatter:
     """``left * rounds.right + right`` = ``number``, permuted; ``tweak`` is added to every key.
 
     A number that is not below ``rounds.size`` is taken modulo it; ``tweak`` is -1 where there is
@@ -164,7 +179,8 @@ class Scatter(NamedTuple):
     tweak: int = -1
 
 
-class Join(NamedTuple):
+@frozen
+class Join:
     """``out = high * size + low``."""
 
     out: int
@@ -173,7 +189,8 @@ class Join(NamedTuple):
     low: int
 
 
-class Split(NamedTuple):
+@frozen
+class Split:
     """``high, low = divmod(number, size)``."""
 
     high: int
@@ -182,7 +199,8 @@ class Split(NamedTuple):
     size: int
 
 
-class Tweak(NamedTuple):
+@frozen
+class Tweak:
     """``out`` = a hash of registers: ``z = (z ^ register) * FILL; z ^= z >> 32``, from key on."""
 
     out: int
@@ -190,7 +208,8 @@ class Tweak(NamedTuple):
     registers: tuple[int, ...]
 
 
-class Shift(NamedTuple):
+@frozen
+class Shift:
     """``out = number * step + start``, and ``gap`` more from each ``at`` on."""
 
     out: int
@@ -200,7 +219,8 @@ class Shift(NamedTuple):
     gaps: tuple[tuple[int, int], ...] = ()
 
 
-class Justify(NamedTuple):
+@frozen
+class Justify:
     """``length`` = the digits of ``number``; ``out = number * 10 ** (digits - length)``."""
 
     out: int
@@ -209,7 +229,8 @@ class Justify(NamedTuple):
     digits: int
 
 
-class Term(NamedTuple):
+@frozen
+class Term:
     """What a check digit is computed from: ``text``, ``suffix``, ``uuid`` or ``number``.
 
     ``source`` is the register of a table's row (-1: it has one), of a hash or of the number.
@@ -220,14 +241,16 @@ class Term(NamedTuple):
     table: Table = Table(())
 
 
-class CheckDigit(NamedTuple):
+@frozen
+class CheckDigit:
     """``out`` = the Luhn check digit of the terms, the last one first."""
 
     out: int
     terms: tuple[Term, ...]
 
 
-class PutText(NamedTuple):
+@frozen
+class PutText:
     """Put the text in row ``pick`` of a table to places: outputs, and offsets in their rows."""
 
     pick: int
@@ -235,21 +258,24 @@ class PutText(NamedTuple):
     places: tuple[tuple[int, int], ...]
 
 
-class PutSuffix(NamedTuple):
+@frozen
+class PutSuffix:
     """Put the 16 characters of a hash to places."""
 
     hash: int
     places: tuple[tuple[int, int], ...]
 
 
-class PutUuid(NamedTuple):
+@frozen
+class PutUuid:
     """Put the 36 characters of a hash to places."""
 
     hash: int
     places: tuple[tuple[int, int], ...]
 
 
-class PutLength(NamedTuple):
+@frozen
+class PutLength:
     """Set the bytes of a unit: of a table's text, or what a register says; ``more`` is added."""
 
     pick: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import accumulate
 from math import prod
 from operator import mul
@@ -30,6 +29,7 @@ from mockdata.render.steps import (
 )
 from mockdata.vaults import pieces as of
 from mockdata.vaults.columns import Column
+from mockdata.vaults.frozen import replace
 
 __all__ = ["Compiler"]
 

@@ -8,22 +8,26 @@ from __future__ import annotations
 import datetime as dt
 import os
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mockdata.render.steps import Days, Factor, Names, Numbers, Table, Texts, Weights
 from mockdata.vaults import census
-from mockdata.vaults.alias import buckets
 from mockdata.vaults.dates import MONTHS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Sampler", "lengths", "luhn", "sampler", "texts"]
 
-Bytes = NDArray[np.uint8]
+Bytes: TypeAlias = "NDArray[np.uint8]"
 
 KEPT: Final = 128
 """Tables that a process keeps though no renderer is using them; most have 10 to 160 kB."""
+
+KEPT_NAMES: Final = 4
+"""Tables of names that are kept, from which several tables of a program are made."""
 
 EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 
@@ -39,12 +43,12 @@ def texts(table: Table) -> NDArray[np.void]:
     end = np.frombuffer(table.end, np.uint8)
     whole = np.zeros((len(matrix), matrix.shape[1] + len(end)), np.uint8)
     whole[:, : matrix.shape[1]] = matrix
-    if len(end):
-        columns = sizes[:, None] + np.arange(len(end))
-        np.put_along_axis(whole, columns, end[None, :], axis=1)
+    if sizes.min() == matrix.shape[1]:
+        whole[:, matrix.shape[1] :] = end
+    else:
+        np.put_along_axis(whole, sizes[:, None] + np.arange(len(end)), end[None, :], axis=1)
     width = table.width or whole.shape[1]
-    part = np.ascontiguousarray(whole[:, table.start : table.start + width])
-    return part.view(f"V{width}").reshape(-1)
+    return _items(whole[:, table.start : table.start + width])
 
 
 @lru_cache(KEPT)
@@ -87,6 +91,8 @@ class Sampler:
 def sampler(weights: Weights) -> Sampler:
     """Return the sampler of a list's weights, or the census's."""
     if weights.source == "list":
+        from mockdata.vaults.alias import buckets
+
         made = np.array(buckets(weights.weights), np.uint64)
         return Sampler(made, len(weights.weights))
     folder = os.path.dirname(census.__file__)
@@ -114,12 +120,17 @@ def _factor(factor: Factor) -> tuple[Bytes, NDArray[np.intp]]:
             numbers = np.concatenate([np.arange(a, b + 1, dtype=np.uint64) for a, b in ranges])
             return _numbers(numbers, width)
         case Days(first, size, form):
-            matrix = _days(np.arange(first - EPOCH, first - EPOCH + size), form)
+            matrix = _days(first - EPOCH, size, form)
         case Names(source, case):
-            path = os.path.join(os.path.dirname(census.__file__), f"{NAMES[source]}.npy")
-            matrix = _cased(_texts(np.load(path))[0], case)
-            return matrix, np.count_nonzero(matrix, axis=1)
+            return _names(source, case)
     return matrix, np.full(len(matrix), matrix.shape[1], np.intp)
+
+
+@lru_cache(KEPT_NAMES)
+def _names(source: str, case: str) -> tuple[Bytes, NDArray[np.intp]]:
+    path = os.path.join(os.path.dirname(census.__file__), f"{NAMES[source]}.npy")
+    matrix, sizes = _texts(np.load(path))
+    return _cased(matrix, case), sizes
 
 
 def _texts(
@@ -142,38 +153,53 @@ def _numbers(numbers: NDArray[np.uint64], width: int) -> tuple[Bytes, NDArray[np
     return matrix, np.full(len(matrix), most, np.intp)
 
 
-def _days(numbers: NDArray[np.intp], form: str) -> Bytes:
-    """Return days, counted from 1970-01-01 on, as ``form`` says."""
-    days = numbers.astype("M8[D]")
-    months, years = days.astype("M8[M]"), days.astype("M8[Y]")
-    year = years.astype(np.intp) + 1970
-    values = {
-        "Y": (year, 4),
-        "y": (year % 100, 2),
-        "m": (months.astype(np.intp) % 12 + 1, 2),
-        "d": ((days - months.astype("M8[D]")).astype(np.intp) + 1, 2),
-        "j": ((days - years.astype("M8[D]")).astype(np.intp) + 1, 3),
-    }
-    names = _texts(np.array(MONTHS, np.bytes_))[0]
+def _days(first: int, size: int, form: str) -> Bytes:
+    """Return days, from the first on, which is counted from 1970-01-01, as ``form`` says."""
+    days = np.arange(first, first + size)
+    begin, end = days[[0, -1]].astype("M8[D]").astype("M8[M]").astype(np.intp)
+    months = np.arange(begin, end + 1).astype("M8[M]")
+    begins = months.astype("M8[D]").astype(np.intp)
+    sizes = np.diff(np.maximum(begins, first), append=first + size)
+    month = np.repeat(np.arange(len(months)), sizes)
     head, *rest = form.split("%")
-    parts = [_repeated(head, len(days))]
+    template = head.encode()
+    puts: list[tuple[int, NDArray[np.void], NDArray[np.intp]]] = []
     for part in rest:
-        if part[0] == "b":
-            parts.append(names[values["m"][0] - 1])
-        else:
-            number, width = values[part[0]]
-            parts.append(_numbers(number.astype(np.uint64), width)[0])
-        parts.append(_repeated(part[1:], len(days)))
-    return np.concatenate(parts, 1)
+        match part[0]:
+            case "d":
+                table, rows = _factor(Numbers(((1, 31),), 2))[0], days - begins[month]
+            case "j":
+                new_years = months.astype("M8[Y]").astype("M8[D]").astype(np.intp)
+                table, rows = _factor(Numbers(((1, 366),), 3))[0], days - new_years[month]
+            case directive:
+                table, rows = _months(months, directive), month
+        puts.append((len(template), _items(table), rows))
+        template += bytes(table.shape[1]) + part[1:].encode()
+    matrix = np.tile(np.frombuffer(template, np.uint8), (size, 1))
+    for at, items, rows in puts:
+        np.ndarray((size,), items.dtype, matrix, at, (len(template),))[:] = items.take(rows)
+    return matrix
 
 
-def _repeated(text: str, count: int) -> Bytes:
-    return np.tile(np.frombuffer(text.encode(), np.uint8), (count, 1))
+def _months(months: NDArray[np.datetime64], directive: str) -> Bytes:
+    """Return what a directive writes of every day of a month."""
+    year, month = np.divmod(months.astype(np.intp) + 1970 * 12, 12)
+    if directive == "b":
+        return _texts(np.array(MONTHS, np.bytes_))[0][month]
+    numbers, width = {"Y": (year, 4), "y": (year % 100, 2), "m": (month + 1, 2)}[directive]
+    return _numbers(numbers.astype(np.uint64), width)[0]
+
+
+def _items(matrix: Bytes) -> NDArray[np.void]:
+    """Return the rows of a matrix as items."""
+    return np.ascontiguousarray(matrix).view(f"V{matrix.shape[1]}").reshape(-1)
 
 
 def _cased(names: Bytes, case: str) -> Bytes:
     """Return upper-case names in a case."""
-    first = {"": names.shape[1], "lower": 0, "title": 1}[case]
+    if not case:
+        return names
+    first = {"lower": 0, "title": 1}[case]
     lower = names.copy()
     lower[:, first:] += LOWER * (names[:, first:] != 0)
     return lower

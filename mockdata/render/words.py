@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mockdata.render import permute as of
 from mockdata.render.permute import Rounds
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 __all__ = ["DRAW", "FILL", "HALF", "LOW", "U", "Words", "halves", "high_product", "mixed", "walk"]
 
-Words = NDArray[np.uint64]
+Words: TypeAlias = "NDArray[np.uint64]"
 
 U: Final = np.uint64
 MIX_1, MIX_2 = U(of.MIX_1), U(of.MIX_2)

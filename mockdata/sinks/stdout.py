@@ -33,7 +33,7 @@ STDOUT: Final = "standard output"
 PIPE_SIZE: Final = 2**20
 """Bytes that a pipe may hold without privileges: Linux's ``/proc/sys/fs/pipe-max-size``."""
 
-AHEAD: Final = 2
+AHEAD: Final = 4
 """Batches that wait while others are written: they are written with one turn of a thread."""
 
 
@@ -121,7 +121,8 @@ class _VaultWriter:
 
     async def write(self, batch: Batch) -> None:
         """Have a batch's rows written; with the vault's last ones, wait until all is written."""
-        await self._turn.wait()
+        if not self._turn.is_set():  # waiting for what has come takes turns of the event loop
+            await self._turn.wait()
         await self._output.put(batch.rows)
         self._left -= len(batch)
         if not self._left:

@@ -7,7 +7,9 @@ Importing this costs next to nothing: a pattern is read when the first vault is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from mockdata.vaults.frozen import frozen
 
 if TYPE_CHECKING:
     from mockdata.vaults.resolve import Resolved
@@ -83,7 +85,8 @@ SOURCES: Final[Mapping[str, str]] = {
 }
 
 
-class Listed(NamedTuple):
+@frozen
+class Listed:
     """What ``--list-vaults`` says of a vault."""
 
     name: str

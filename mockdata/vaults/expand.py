@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from mockdata.errors import PlanError, one_line
 from mockdata.vaults.columns import field_of
+from mockdata.vaults.frozen import frozen, replace
 from mockdata.vaults.pattern import Pattern
 from mockdata.vaults.pieces import CheckDigit, Piece, Reference, Same, Weighted
 from mockdata.vaults.profile import DIGITS, Profile, profile
@@ -22,7 +22,8 @@ DEPTH: Final = 32
 Owner = Vault | Table
 
 
-class Item(NamedTuple):
+@frozen
+class Item:
     """A piece of a column once its references are replaced by what they refer to."""
 
     piece: Piece
@@ -113,7 +114,7 @@ class Expander:
     def _expanded(self, owner: Owner, side: str, piece: Piece, place: int) -> Iterable[Item]:
         if isinstance(piece, Same):
             self._enter(owner, side, place, (owner.name, "value"))
-            return (item._replace(place=place) for item in self.items(owner, "value"))
+            return (replace(item, place=place) for item in self.items(owner, "value"))
         if not isinstance(piece, Reference):
             return (Item(piece, place, own=True),)
         target = self._target(owner, side, piece, place)

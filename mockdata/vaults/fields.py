@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from typing import Final
 
 from mockdata.vaults.dates import DIRECTIVES, spelled
@@ -19,9 +18,9 @@ RECORDS: Final = 2**40
 DAYS: Final = 200 * 366
 """Days that a format may write alike, at most: they are counted one by one."""
 
-RANGE: Final = re.compile("([0-9]{1,19})-([0-9]{1,19})")
-DATES: Final = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})\.\.([0-9]{4}-[0-9]{2}-[0-9]{2})")
-COUNT: Final = re.compile("0|[1-9][0-9]{0,18}")
+MOST_DIGITS: Final = len(str(MOST))
+
+LONGEST_PREFIX: Final = 32
 
 
 def number(arguments: str, place: int) -> Piece:
@@ -29,12 +28,11 @@ def number(arguments: str, place: int) -> Piece:
     ranges: list[tuple[int, int]] = []
     width, shortest = 0, MOST
     for text in arguments.split(","):
-        found = RANGE.fullmatch(text)
-        if not found:
+        low, _, high = text.partition("-")
+        if not (_is_number(low) and _is_number(high)):
             raise PatternError(
                 place, f"{shown(text)} is not a range of whole numbers such as 1-899"
             )
-        low, high = found.groups()
         first, last = _ascending(text, int(low), int(high), place)
         if ranges and first <= ranges[-1][1]:
             raise PatternError(place, f"{text} does not begin after the range before it ends")
@@ -47,6 +45,10 @@ def number(arguments: str, place: int) -> Piece:
     if shortest < width:
         raise PatternError(place - len(arguments) - 1, "some ranges are padded and some are not")
     return Number(tuple(ranges), width)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 def _padded(bound: str) -> bool:
@@ -67,11 +69,11 @@ def date(arguments: str, place: int) -> Piece:
     A format that writes several days alike, such as ``%m/%y``, gives texts by their weights.
     """
     bounds, comma, form = arguments.partition(",")
-    found = DATES.fullmatch(bounds)
-    if not found:
+    days = bounds.split("..")
+    if len(days) != 2 or not all(map(_is_day, days)):
         raise PatternError(place, f"{shown(bounds)} is not like 1940-01-01..2010-12-31")
     try:
-        first, last = map(dt.date.fromisoformat, found.groups())
+        first, last = map(dt.date.fromisoformat, days)
     except ValueError:
         raise PatternError(place, f"{bounds} has a day that no calendar has") from None
     if first > last:
@@ -80,6 +82,11 @@ def date(arguments: str, place: int) -> Piece:
         return Date(first, last)
     _check_format(form, place + len(bounds) + 1)
     return _days(Date(first, last, form), place + len(bounds) + 1)
+
+
+def _is_day(text: str) -> bool:
+    numbers = text.split("-")
+    return [*map(len, numbers)] == [4, 2, 2] and all(map(_is_number, numbers))
 
 
 def _check_format(form: str, place: int) -> None:
@@ -122,7 +129,7 @@ def _within_century(days: Date) -> bool:
 def _counts(arguments: str, place: int, most: int, form: str) -> list[int]:
     numbers = []
     for text in arguments.split(","):
-        if not COUNT.fullmatch(text):
+        if not _is_number(text) or _padded(text):
             raise PatternError(place, f"{shown(text)} is not a whole number; write {form}")
         numbers.append(int(text))
     if len(numbers) > most:
@@ -142,7 +149,7 @@ def index(arguments: str, place: int) -> Piece:
 
 def check_digit(arguments: str, place: int) -> Piece:
     """Read the digits that are put before those of the text."""
-    if not re.fullmatch("[0-9]{1,32}", arguments):
+    if not (arguments.isascii() and arguments.isdecimal() and len(arguments) <= LONGEST_PREFIX):
         raise PatternError(place, f"{shown(arguments)} is not a few digits, as in {{luhn:80840}}")
     return CheckDigit(arguments)
 

@@ -33,6 +33,9 @@ class TextList:
     texts: tuple[str, ...]
     weights: tuple[int, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<{len(self.texts)} texts>"
+
     @classmethod
     def of(cls, given: object) -> TextList:
         """Return the list that is given: texts, a mapping of text to weight, or a file's path.

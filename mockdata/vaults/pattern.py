@@ -10,7 +10,6 @@ pattern of any kind is read or refused in time and memory that grow with its len
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 from typing import Literal as OneOf
@@ -29,7 +28,7 @@ from mockdata.vaults.pieces import (
     Weighted,
 )
 from mockdata.vaults.scanner import Scanner
-from mockdata.vaults.texts import PatternError, control, did_you_mean, shown
+from mockdata.vaults.texts import PatternError, control, did_you_mean, is_word, shown
 
 if TYPE_CHECKING:
     from mockdata.vaults.lists import TextList
@@ -40,10 +39,6 @@ Kind = OneOf["value", "token", "column"]
 
 LENGTH: Final = 100_000
 """Characters of a pattern's text, at most."""
-
-FIELD: Final = re.compile(
-    r"([A-Za-z][A-Za-z0-9_]*)(?:\.([A-Za-z][A-Za-z0-9_]*))?(?::(.*))?", re.DOTALL
-)
 
 BARE: Final[Mapping[str, Piece]] = {
     "timestamp": Timestamp(),
@@ -110,13 +105,14 @@ class _Parser(Scanner):
             raise self.error(
                 f"{{{inside[:20]}}} repeats a class or a group; there is none before it"
             )
-        found = FIELD.fullmatch(inside)
-        if not found:
+        head, colon, rest = inside.partition(":")
+        name, dot, what = head.partition(".")
+        if not is_word(name) or (dot and not is_word(what)):
             raise self.error(f"{shown(inside)} in braces is no field{self._known(inside)}")
         self.at = self.field_end = end + 1
-        name, what, arguments = found.groups()
+        arguments = rest if colon else None
         place = begin + 2 + len(name) + 1
-        if what is not None:
+        if dot:
             self.add(self._reference(name, what, arguments, begin), begin)
         else:
             self.add(self._field(name, arguments, begin, place), begin)

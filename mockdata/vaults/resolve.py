@@ -6,14 +6,13 @@ A ``Resolver`` looks at one vault or table at a time, and at those that it refer
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from math import prod
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mockdata.errors import PlanError
 from mockdata.vaults.columns import Column
 from mockdata.vaults.expand import Expander, Item, Owner, mistake, pattern_of, side_of
-from mockdata.vaults.frozen import frozen
+from mockdata.vaults.frozen import frozen, replace
 from mockdata.vaults.pieces import (
     Choice,
     Date,
@@ -24,14 +23,14 @@ from mockdata.vaults.pieces import (
     Same,
     Suffix,
     Uuid,
-    Weighted,
 )
 from mockdata.vaults.profile import Profile
-from mockdata.vaults.same import Cut, cut
 from mockdata.vaults.texts import PatternError
-from mockdata.vaults.typed import misfit
 from mockdata.vaults.unique import apart
 from mockdata.vaults.vault import Table, Vault
+
+if TYPE_CHECKING:
+    from mockdata.vaults.same import Cut
 
 __all__ = ["Resolved", "ResolvedTable", "Resolver", "check_count"]
 
@@ -137,6 +136,8 @@ class Resolver:
 
         Raises PlanError, which names the column and the place in its pattern.
         """
+        from mockdata.vaults.typed import misfit
+
         columns = []
         for column in table.columns:
             items = self._expander.items(table, column.name)
@@ -169,12 +170,11 @@ class Resolver:
 
     def _pieces(self, owner: Owner, side: str) -> tuple[tuple[Piece, ...], tuple[int, int]]:
         """Return a column's pieces as they are rendered, and how many a ``Same`` of them keeps."""
-        if not isinstance(owner, Vault):
-            return pattern_of(owner, side).pieces, (0, 0)
+        pieces = pattern_of(owner, side).pieces
+        if not isinstance(owner, Vault) or not any(map(_is_same, owner.token_pattern.pieces)):
+            return pieces, (0, 0)
         value = self._cut(owner)
-        if side == "value":
-            return value.pieces, (0, 0)
-        return owner.token_pattern.pieces, (value.left, value.right)
+        return (value.pieces, (0, 0)) if side == "value" else (pieces, (value.left, value.right))
 
     def _direct(self, piece: Piece) -> Piece:
         """Return a reference to a field that is itself a reference as one to the last of them."""
@@ -199,7 +199,7 @@ class Resolver:
         """Return how many texts never repeat; a token of the value's pattern has the value's."""
         if any(map(_counts, items)):
             return None
-        if any(isinstance(piece, Same) for piece in pattern_of(owner, side).pieces):
+        if any(map(_is_same, pattern_of(owner, side).pieces)):
             items = self._expander.items(owner, "value")
         return prod(map(_size, items))
 
@@ -207,16 +207,18 @@ class Resolver:
 
     def _cut(self, vault: Vault) -> Cut:
         """Return the value's pieces, cut as the token's ``Same`` wants it."""
+        from mockdata.vaults.same import cut
+
         value, token = vault.value_pattern, vault.token_pattern
-        for piece, place in zip(token.pieces, token.places, strict=True):
-            if isinstance(piece, Same):
-                try:
-                    made = cut(value.pieces, value.places, piece, self._measure)
-                    _check_drawn(made)
-                except PatternError as error:
-                    raise mistake(vault, "token", place, f"{{same}} {error.problem}") from None
-                return made
-        return Cut(value.pieces, value.places)
+        same, place = next(
+            (piece, place)
+            for piece, place in zip(token.pieces, token.places, strict=True)
+            if isinstance(piece, Same)
+        )
+        try:
+            return cut(value.pieces, value.places, same, self._measure)
+        except PatternError as error:
+            raise mistake(vault, "token", place, f"{{same}} {error.problem}") from None
 
     def _measure(self, piece: Piece) -> Profile | None:
         """Return the profile of a value's piece, or None for a reference of varying width."""
@@ -257,6 +259,10 @@ def _carrying(items: tuple[Item, ...]) -> list[list[bool]]:
     return [[_size(item) > 1 for item in items]]
 
 
+def _is_same(piece: Piece) -> bool:
+    return isinstance(piece, Same)
+
+
 def _counts(item: Item) -> bool:
     return item.own and isinstance(item.piece, Suffix | Uuid | Index)
 
@@ -264,14 +270,6 @@ def _counts(item: Item) -> bool:
 def _size(item: Item) -> int:
     """Return how many texts a vault's own even piece has, or 1 for any other piece."""
     return item.piece.size if item.own and isinstance(item.piece, Choice | Number | Date) else 1
-
-
-def _check_drawn(made: Cut) -> None:
-    """Refuse a token that is the value itself, since nothing in it is drawn anew."""
-    middle = made.pieces[made.left : len(made.pieces) - made.right]
-    drawn = (Choice, Number, Date, Weighted, Suffix, Uuid)
-    if not any(isinstance(piece, drawn) and getattr(piece, "size", 2) > 1 for piece in middle):
-        raise PatternError(0, "draws nothing anew, so that the token is the value itself")
 
 
 def _check_distinct(vault: Vault, column: Column) -> None:

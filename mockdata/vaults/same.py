@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from mockdata.vaults.frozen import frozen
-from mockdata.vaults.pieces import Literal, Number, Piece, Reference, Same, Timestamp
+from mockdata.vaults.pieces import (
+    Choice,
+    Date,
+    Literal,
+    Number,
+    Piece,
+    Reference,
+    Same,
+    Suffix,
+    Timestamp,
+    Uuid,
+    Weighted,
+)
 from mockdata.vaults.profile import Profile
 from mockdata.vaults.texts import PatternError
 
@@ -32,7 +44,8 @@ def cut(pieces: Sequence[Piece], places: Sequence[int], same: Same, measure: Mea
 
     A number is cut in two where both halves are numbers of their own, as 0000-9999 is. A literal
     text, the timestamp and a reference are the same in a value and its token, kept or not, so a
-    cut within one needs none. Raises PatternError where another piece would be cut.
+    cut within one needs none. Raises PatternError where another piece would be cut, and where
+    nothing is drawn anew.
     """
     row = list(zip(pieces, places, strict=True))
     left = _keep(row, same.left, "first", measure)
@@ -41,7 +54,17 @@ def cut(pieces: Sequence[Piece], places: Sequence[int], same: Same, measure: Mea
     row.reverse()
     if left + right > len(row):
         raise PatternError(0, f"keeps {same.left} and {same.right} characters, more than there are")
-    return Cut(tuple(p for p, _ in row), tuple(at for _, at in row), left, right)
+    made = Cut(tuple(p for p, _ in row), tuple(at for _, at in row), left, right)
+    _check_drawn(made)
+    return made
+
+
+def _check_drawn(made: Cut) -> None:
+    """Refuse a token that is the value itself."""
+    middle = made.pieces[made.left : len(made.pieces) - made.right]
+    drawn = (Choice, Number, Date, Weighted, Suffix, Uuid)
+    if not any(isinstance(piece, drawn) and getattr(piece, "size", 2) > 1 for piece in middle):
+        raise PatternError(0, "draws nothing anew, so that the token is the value itself")
 
 
 def _keep(row: list[tuple[Piece, int]], wanted: int, which: str, measure: Measure) -> int:

@@ -5,7 +5,6 @@ What stands in braces and begins with a letter is a field, which ``pattern`` rea
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -16,8 +15,6 @@ __all__ = ["Scanner"]
 
 ESCAPED: Final = r"\[]{}()|.?*+^$"
 DIGITS: Final = tuple("0123456789")
-PLAIN: Final = re.compile(r"[^\\\[\]{}()|.?*+^$]+")
-REPEAT: Final = re.compile(r"\{([0-9][^{}]*)\}")
 SHORTHANDS: Final = {"w": "[A-Za-z0-9_]", "D": "[A-Za-z]", "s": "a space"}
 
 NOTHING: Final = {
@@ -52,10 +49,9 @@ class Scanner:
             "[": self._class, "(": self._group, "{": self.read_braces, "\\": self._escape,
         }  # fmt: skip
         while self.at < len(self.text):
-            plain = PLAIN.match(self.text, self.at)
-            if plain:
-                self.add(Literal(plain[0]), self.at)
-                self.at = plain.end()
+            if plain := self._plain():
+                self.add(Literal(plain), self.at)
+                self.at += len(plain)
             elif self.text[self.at] in readers:
                 readers[self.text[self.at]]()
             elif self.text[self.at] == "$" and self.at == len(self.text) - 1:
@@ -91,6 +87,11 @@ class Scanner:
             raise self.error(f"a text has at most {LIMIT} bytes", at)
         if len(self.pieces) > LIMIT:
             raise self.error(f"a pattern has at most {LIMIT} pieces", at)
+
+    def _plain(self) -> str:
+        """Return the characters from this place on that stand for themselves."""
+        ends = (k for k in range(self.at, len(self.text)) if self.text[k] in ESCAPED)
+        return self.text[self.at : next(ends, None)]
 
     def _escape(self) -> None:
         following = self.text[self.at + 1 : self.at + 2]
@@ -186,10 +187,9 @@ class Scanner:
         while (character := self.text[self.at : self.at + 1]) not in ("|", ")"):
             if not character:
                 raise self.error("this '(' is never closed", begin)
-            plain = PLAIN.match(self.text, self.at)
-            if plain:
-                parts.append(plain[0])
-                self.at = plain.end()
+            if plain := self._plain():
+                parts.append(plain)
+                self.at += len(plain)
             elif character == "\\":
                 parts.append(self._escaped(ESCAPED))
                 self.at += 2
@@ -201,13 +201,21 @@ class Scanner:
 
     def _repeated(self, choice: Choice, begin: int) -> None:
         """Add a class or group as often as the braces behind it say."""
-        times, found = 1, REPEAT.match(self.text, self.at)
-        if found:
-            times = self._times(found[1])
-            self.at = found.end()
-            if REPEAT.match(self.text, self.at):
+        times = 1
+        if count := self._count():
+            times = self._times(count)
+            self.at += len("{}") + len(count)
+            if self._count():
                 raise self.error("a repeat is not repeated; multiply the two numbers")
         self.add(choice, begin, times)
+
+    def _count(self) -> str:
+        """Return what stands in the braces of a repeat at this place; empty where there is none."""
+        if self.text[self.at : self.at + 1] != "{":
+            return ""
+        end = self.text.find("}", self.at)
+        count = self.text[self.at + 1 : end]
+        return count if end > 0 and count[:1] in DIGITS and "{" not in count else ""
 
     def _times(self, text: str) -> int:
         if not text.isdecimal() or not text.isascii():

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeGuard
 
-__all__ = ["LIMIT", "NAME", "PatternError", "control", "did_you_mean", "shown", "utf8_width"]
+__all__ = [
+    "LIMIT",
+    "PatternError",
+    "control",
+    "did_you_mean",
+    "is_name",
+    "is_word",
+    "shown",
+    "utf8_width",
+]
 
 LIMIT: Final = 1_000
 """Bytes of UTF-8 that the text of one column may have, at most."""
 
-NAME: Final = re.compile("[a-z][a-z0-9_]{0,63}")
-"""The name of a vault, a table, a table's column or a list."""
+LONGEST_NAME: Final = 64
+"""Characters of the name of a vault, a table, a table's column or a list, at most."""
 
 CONTROL: Final = "[\0-\x1f\x7f-\x9f\ud800-\udfff]"
 """Control characters, and halves of characters, which UTF-8 cannot write."""
@@ -34,8 +42,20 @@ def control(text: str) -> int:
     """Return the 1-based place of the first character that no text may hold, or 0."""
     if text.isprintable():
         return 0  # as it nearly always is, and the expression need not be compiled
+    import re
+
     found = re.search(CONTROL, text)
     return found.start() + 1 if found else 0
+
+
+def is_word(text: str) -> bool:
+    """Return whether a text is ASCII letters, digits and underscores, and begins with a letter."""
+    return text.isidentifier() and text.isascii() and text[0] != "_"
+
+
+def is_name(text: object) -> TypeGuard[str]:
+    """Return whether something may name a vault, a table, a table's column or a list."""
+    return isinstance(text, str) and is_word(text) and text.islower() and len(text) <= LONGEST_NAME
 
 
 def utf8_width(text: str) -> int:

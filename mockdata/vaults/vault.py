@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from mockdata.errors import PlanError, one_line
 from mockdata.vaults.frozen import frozen
-from mockdata.vaults.lists import TextList
 from mockdata.vaults.pattern import FIELDS, Kind, Pattern
 from mockdata.vaults.pieces import Reference
 from mockdata.vaults.texts import (
     LIMIT,
-    NAME,
     PatternError,
     control,
     did_you_mean,
+    is_name,
     shown,
     utf8_width,
 )
-from mockdata.vaults.typed import TYPES, Type, misfit
+
+if TYPE_CHECKING:
+    from mockdata.vaults.lists import TextList
+    from mockdata.vaults.typed import Type
 
 __all__ = ["Lists", "Table", "TableColumn", "Vault", "checked_name"]
 
@@ -31,7 +32,7 @@ Lists = Mapping[str, Sequence[str] | Mapping[str, int] | str | os.PathLike[str]]
 """A name to texts, to texts with their weights, or to the path of a file that has them."""
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@frozen
 class Vault:
     """A vault: the pattern of its values, that of its tokens, and the names of its columns.
 
@@ -51,12 +52,16 @@ class Vault:
     token: str
     data_column: str
     token_column: str
-    lists: tuple[tuple[str, TextList], ...] = field(repr=False, hash=False)
+    lists: tuple[tuple[str, TextList], ...]
     distinct: int | None
     repeats: bool
-    value_pattern: Pattern = field(init=False, repr=False, compare=False)
-    token_pattern: Pattern = field(init=False, repr=False, compare=False)
-    source: str = field(init=False, repr=False, compare=False)
+    value_pattern: Pattern
+    token_pattern: Pattern
+    source: str
+
+    __match_args__ = (
+        "name", "value", "token", "data_column", "token_column", "lists", "distinct", "repeats",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -97,6 +102,9 @@ class Vault:
         if distinct is not None and repeats:
             raise PlanError(where, "distinct and repeats contradict each other; leave one out")
 
+    def __hash__(self) -> int:
+        return hash((self.name, self.value, self.token))  # and not of its lists, which may be long
+
 
 @frozen
 class TableColumn:
@@ -107,7 +115,7 @@ class TableColumn:
     type: Type = "string"
 
 
-@dataclass(frozen=True, slots=True, init=False)
+@frozen
 class Table:
     """A table: columns whose patterns mostly refer to vaults, so that a row is one person.
 
@@ -120,7 +128,9 @@ class Table:
 
     name: str
     columns: tuple[TableColumn, ...]
-    source: str = field(init=False, repr=False, compare=False)
+    source: str
+
+    __match_args__ = ("name", "columns")
 
     def __init__(
         self,
@@ -142,7 +152,7 @@ class Table:
 
 def checked_name(what: str, name: object) -> str:
     """Return the name of a vault, table, column or list; raises PlanError if it is none."""
-    if not isinstance(name, str) or not NAME.fullmatch(name):
+    if not is_name(name):
         raise PlanError(
             what,
             f"{shown(str(name))} is no name: lower-case letters, digits and underscores, a letter "
@@ -162,20 +172,26 @@ def _lists(where: str, lists: object) -> dict[str, TextList]:
         given: dict[object, object] = dict(lists)  # type: ignore[call-overload]
     except (TypeError, ValueError):
         raise PlanError(where, "lists is a mapping of name to texts, or to a file") from None
-    made = {}
+    made: dict[str, TextList] = {}
     for name, texts in given.items():
         label = f"lists.{name}"
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if not is_name(name):
             raise PlanError(
                 where, f"lists: {shown(str(name))} is no name such as domain or zip_code"
             )
         if name in FIELDS or name in ("value", "token"):
             raise PlanError(where, f"{label}: {name} means something else; give it another name")
-        try:
-            made[name] = TextList.of(texts)
-        except PatternError as error:
-            raise PlanError(where, f"{label}: {error.problem}") from None
+        made[name] = _list(where, label, texts)
     return made
+
+
+def _list(where: str, label: str, texts: object) -> TextList:
+    from mockdata.vaults.lists import TextList
+
+    try:
+        return TextList.of(texts)
+    except PatternError as error:
+        raise PlanError(where, f"{label}: {error.problem}") from None
 
 
 def _pattern(
@@ -216,6 +232,8 @@ def _flag(where: str, label: str, flag: object) -> bool:
 
 
 def _table_column(where: str, name: object, given: object) -> TableColumn:
+    from mockdata.vaults.typed import TYPES, misfit
+
     checked_name(f"{where}, column", name)
     label = f"column {name}"
     settings = dict(given) if isinstance(given, Mapping) else {"pattern": given}

@@ -46,8 +46,7 @@ async def open_pool(records: int, workers: int, executor: Executor | None) -> As
     try:
         yield pool
     finally:
-        with anyio.CancelScope(shield=True):
-            await pool.close()
+        await pool.close()
 
 
 def _pool(records: int, workers: int, executor: Executor | None) -> Pool:
@@ -133,35 +132,30 @@ class WorkerPool(Pool):
         self._own = make(workers)
         self._alone: Processes | None = None
         self._turn = anyio.Lock()
-        self._is_closed = False
         super().__init__(self._own, workers)
 
     async def again(self, task: Task[T], reason: Exception) -> T:
         """Make a task again, alone. Raises WorkerError if it keeps killing its worker."""
         async with self._turn:
             if self._own is task.executor:
-                await _stop([self._own])  # until then they may write to the same place
+                await _stop(self._own)  # until then they may write to the same place
                 self._executor = self._own = self._make(self.workers)
             for _ in range(TRIES):
-                if self._is_closed:  # the run has failed elsewhere, and its tasks are cancelled
-                    await anyio.sleep_forever()
                 self._alone = self._alone or self._make(1)
                 try:
                     return await outcome(_started(task.call, self._alone))
                 except BrokenExecutor as error:
                     reason = error
-                await _stop([self._alone])
+                await _stop(self._alone)
                 self._alone = None
         raise WorkerError(*task.records, f"{TRIES} workers died of them") from reason
 
     async def settle(self, tasks: Iterable[Task[Any]]) -> None:
-        """Stop the workers, whatever they do: the run that they work for has failed."""
-        await self.close()
+        """Leave them: the workers are stopped with the pool, before anything is let go."""
 
     async def close(self) -> None:
-        """Stop the workers. They hold nothing that needs closing."""
-        self._is_closed = True
-        await _stop([workers for workers in (self._own, self._alone) if workers is not None])
+        """Stop the workers, whatever they do. They hold nothing that needs closing."""
+        await _stop(self._own, self._alone)
 
     def _processes(self) -> list[int]:
         return [*self._own.ids(), *(self._alone.ids() if self._alone is not None else ())]
@@ -203,10 +197,9 @@ def _started(call: Callable[[Executor], Future[T]], executor: Executor) -> Futur
         return refused
 
 
-async def _stop(pools: Iterable[Processes]) -> None:
-    with anyio.CancelScope(shield=True):
-        for processes in pools:
-            await off_the_loop(processes.kill)
+async def _stop(*pools: Processes | None) -> None:
+    for processes in filter(None, pools):
+        await off_the_loop(processes.kill)
 
 
 class _Here(Executor):

@@ -24,7 +24,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Final, ParamSpec, TypeVar
 
-from mockdata.workers.limits import check_files, check_threads, naming
+from mockdata.workers.limits import check_threads, naming
 
 __all__ = ["Processes", "may_have_processes"]
 
@@ -42,8 +42,8 @@ POOL_THREADS: Final = 3
 Whether they can be had is asked beforehand: a pool that cannot start one may wait for ever.
 """
 
-WORKER_FILES: Final = 4
-"""Files that a worker has open at a time beside those that it inherits."""
+HEARD: Final = frozenset((signal.SIGALRM, signal.SIGTERM))
+"""Signals that a worker hears: its timer's, and what the executor ends workers by if one dies."""
 
 NO_SEMAPHORES: Final = (errno.ENOENT, errno.ENOSYS, errno.EACCES, errno.EPERM, errno.EROFS)
 """What a system answers that has no ``/dev/shm``, or none to write to, as serverless ones do."""
@@ -87,12 +87,11 @@ class Processes(ProcessPoolExecutor):
     def __init__(self, workers: int) -> None:
         self._size = workers
         self._started: list[BaseProcess] = []
-        self._killing = threading.Lock()
         self._inherited: OpenFiles = {}  # filled when the workers are forked, and so seen by them
         with naming("worker processes"), _fork_turn:
             others = _open_files()
             context = multiprocessing.get_context(METHOD)
-            super().__init__(workers, context, _settle, (os.getpid(), self._inherited, _blocked()))
+            super().__init__(workers, context, _settle, (os.getpid(), self._inherited))
             # With what they are open on: they may have the numbers of files closed meanwhile.
             self._pipes = _open_files().items() - others.items()
 
@@ -110,7 +109,6 @@ class Processes(ProcessPoolExecutor):
             for file, identity in _open_files().items():
                 if (file, identity) not in self._pipes:
                     self._inherited[file] = identity
-            check_files(WORKER_FILES)
             check_threads(self._size + POOL_THREADS)
             with _undisturbed():
                 yield
@@ -122,21 +120,13 @@ class Processes(ProcessPoolExecutor):
     def kill(self) -> None:
         """Kill the processes and wait for their end; they hold nothing that needs closing.
 
-        Each is waited for by the pipe that its end closes. Its exit code may have gone to others,
-        as where SIGCHLD is ignored. May be called again, and by several threads at a time.
+        Their exit codes may go to others, as where SIGCHLD is ignored. May be called again.
         """
-        with self._killing:
-            self._kill()
-
-    def _kill(self) -> None:
         started, self._started = self._started, []
         for process in started:
-            if not wait([process.sentinel], 0):
+            if not wait([process.sentinel], 0):  # one that is gone may have left its number
                 process.kill()
         self.shutdown(wait=True)
-        wait_for = {process.sentinel for process in started}
-        while wait_for:
-            wait_for.difference_update(wait(list(wait_for)))
         for process in started:
             process.join()
             with suppress(ValueError):  # its exit code has gone elsewhere
@@ -146,18 +136,13 @@ class Processes(ProcessPoolExecutor):
 @contextmanager
 def _undisturbed() -> Iterator[None]:
     """Fork: no signal arrives in the child before ``_settle``, and the known risk is no warning."""
-    blocked = _blocked()
-    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
-
-
-def _blocked() -> set[int]:
-    return set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
 
 def _open_files() -> OpenFiles:
@@ -171,19 +156,14 @@ def _open_files() -> OpenFiles:
     return found
 
 
-def _settle(parent: int, open_files: OpenFiles, blocked: set[int]) -> None:
+def _settle(parent: int, open_files: OpenFiles) -> None:
     """Make a new process a worker: it holds and hears nothing of its parent's, and leaves with it.
 
     A file is not closed but exchanged for the null device: its number stays taken, so that no
     inherited object that is disposed of later closes a file of the worker's own.
     """
     gc.disable()
-    signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals():
-        if callable(signal.getsignal(number)):
-            signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, blocked - {signal.SIGALRM, signal.SIGTERM})
+    signal.set_wakeup_fd(-1)  # as asyncio sees to from Python 3.12 on
     null = os.open(os.devnull, os.O_RDWR)
     for file, identity in open_files.items():
         with suppress(OSError):
@@ -191,5 +171,7 @@ def _settle(parent: int, open_files: OpenFiles, blocked: set[int]) -> None:
             if file > 2 and identity == (status.st_dev, status.st_ino):
                 os.dup2(null, file, inheritable=False)
     os.close(null)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, lambda *_: os.getppid() == parent or os._exit(1))
+    signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals() - HEARD)
     signal.setitimer(signal.ITIMER_REAL, PARENT_CHECK, PARENT_CHECK)

@@ -1,4 +1,4 @@
-"""Bodies of requests, out of a batch's rendered lines: no Python object is made for a record."""
+"""Bodies of requests, out of rows that the workers have rendered as JSON: a batch is a body."""
 
 from __future__ import annotations
 
@@ -9,14 +9,29 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mockdata.render.batch import Batch
-from mockdata.sinks._rows import Rows
-from mockdata.vaults import Vault
+from mockdata.render.layout import Rows
 
-__all__ = ["Bodies", "Body"]
+__all__ = ["Bodies", "Body", "record_layout"]
+
+HEAD: Final = b'{"records":['
+
+STRING: Final = rb'"(?:[^"\\]|\\.)*"'
+"""A JSON string; in a name and in a text quotes are escaped."""
+
+TOKENS: Final = re.compile(rb',"tokens":\{%b:%b\}' % (STRING, STRING))
+"""The tokens of a record, behind its fields. Within a string no quote stands without a backslash,
+so that no text reads like them."""
 
 
-TOKENS: Final = re.compile(rb',"tokens":\{"(?:[^"\\]|\\.)*":"[^"]*"\}')
-"""The tokens of a record, behind its fields; column names may have quotes in them, escaped."""
+def record_layout(column: str) -> Rows:
+    """Return how a record and the comma behind it are rendered, for the field of a column."""
+    field = json.dumps(column)
+    return Rows(
+        f'{{"fields":{{{field}:"'.encode(),
+        f'"}},"tokens":{{{field}:"'.encode(),
+        b'"}},',
+        escape="json",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +51,7 @@ class Body:
         """Return a body with some of the records, given by their places in this one."""
         items: dict[str, Any] = json.loads(self.content)
         items["records"] = [items["records"][place] for place in places]
-        content = json.dumps(items, separators=(",", ":")).encode()
+        content = _dumped(items)
         return Body(self.number, [self.indices[place] for place in places], content)
 
     def without_tokens(self) -> bytes:
@@ -50,44 +65,40 @@ class Body:
 
 
 class Bodies:
-    """Cuts the batches of one vault into bodies of ``size`` records; only the last may have less.
+    """Makes bodies of one vault's batches, which are rows of ``record_layout``.
 
-    ``column`` is the field that values and tokens are given for; ``ending`` are the fields that
-    come after the records.
+    A batch of ``size`` records is a body. Those that are smaller, as with a rate, are put together
+    as far as they go into ``size``. ``stop`` is the index behind the vault's last record, and
+    ``ending`` are the fields that come after the records.
     """
 
-    def __init__(self, vault: Vault, column: str, size: int, ending: dict[str, Any]) -> None:
-        field = json.dumps(column)
-        self._rows = Rows(vault, f'{{"fields":{{{field}:"', f'"}},"tokens":{{{field}:"', '"}},')
-        self._ending = b"]," + json.dumps(ending, separators=(",", ":")).encode()[1:]
-        self._size = size
+    def __init__(self, size: int, stop: int, ending: dict[str, Any]) -> None:
+        self._size, self._stop = size, stop
+        self._ending = b"]," + _dumped(ending)[1:]
         self._number = 0
-        self._kept: list[bytes] = []
-        self._kept_indices = range(0)
+        self._kept: list[Batch] = []
+        self._records = 0
 
-    def cut(self, batch: Batch) -> Iterator[Body]:
-        """Yield the bodies that a batch fills; what is left of it is kept for the next one."""
-        rows = self._rows.render(batch)
-        ends = self._rows.ends
-        done = at = 0
-        while done < len(batch):
-            kept = len(self._kept_indices)
-            taken = min(self._size - kept, len(batch) - done)
-            done += taken
-            end = int(ends[done - 1])
-            self._kept.append(bytes(rows[at:end]))
-            stop = batch.start + done
-            self._kept_indices = range(stop - kept - taken, stop)
-            at = end
-            if kept + taken == self._size:
-                yield from self.rest()
+    def take(self, batch: Batch) -> Iterator[Body]:
+        """Yield the bodies that are full with a batch, and with the last batch what is left."""
+        if self._records + len(batch) > self._size:
+            yield self._body()
+        self._kept.append(batch)
+        self._records += len(batch)
+        if self._records == self._size or batch.start + len(batch) == self._stop:
+            yield self._body()
 
-    def rest(self) -> Iterator[Body]:
-        """Yield the body of the records that are kept, if there are any."""
-        if self._kept:
-            self._number += 1
-            records = b"".join(self._kept)[:-1]  # without the last comma
-            content = b"".join((b'{"records":[', records, self._ending))
-            body = Body(self._number, self._kept_indices, content)
-            self._kept, self._kept_indices = [], range(0)
-            yield body
+    def _body(self) -> Body:
+        """Return a body of the batches that are kept."""
+        kept, records = self._kept, self._records
+        self._kept, self._records = [], 0
+        self._number += 1
+        rows = [batch.rows for batch in kept]
+        rows[-1] = rows[-1][:-1]  # without the last comma
+        start = kept[0].start
+        content = b"".join((HEAD, *rows, self._ending))
+        return Body(self._number, range(start, start + records), content)
+
+
+def _dumped(content: object) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()

@@ -12,11 +12,13 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from mockdata.errors import PlanError
-from mockdata.vaults import VAULTS
+from mockdata.render.batch import BATCH
+from mockdata.vaults.texts import is_name
 
 __all__ = [
     "Config",
     "VaultTarget",
+    "checked_batch_size",
     "checked_byot",
     "checked_count",
     "checked_seconds",
@@ -33,6 +35,9 @@ BYOT: Final = ("ENABLE", "ENABLE_STRICT", "DISABLE")
 VISIBLE: Final = re.compile("[!-~]+")
 
 MOST_SECONDS: Final = 1_000_000
+
+NAMED: Final = "letters, digits and underscores, with a letter first"
+"""What the name of a vault consists of; in a settings file the letters may be of either case."""
 
 NONE: Final[Mapping[str, Any]] = {}
 
@@ -99,6 +104,13 @@ def checked_count(name: str, given: object) -> int:
     return given
 
 
+def checked_batch_size(name: str, given: object) -> int:
+    """Return the records of a request, 10,000 at most. Raises PlanError for anything else."""
+    if type(given) is not int or not 1 <= given <= BATCH:
+        raise PlanError(name, f"{given!r} is not a whole number from 1 to {BATCH:,}")
+    return given
+
+
 def checked_seconds(name: str, given: object) -> float:
     """Return a time in seconds, which may be none. Raises PlanError for anything else."""
     if type(given) not in (int, float) or not 0 <= given <= MOST_SECONDS:  # type: ignore[operator]
@@ -132,8 +144,8 @@ def checked_targets(vaults: Mapping[str, str | VaultTarget]) -> dict[str, VaultT
     targets: dict[str, VaultTarget] = {}
     for given, target in vaults.items():
         name = given.lower() if isinstance(given, str) else given
-        if name not in VAULTS:
-            raise PlanError("vaults", f"{given!r} is not one of " + ", ".join(VAULTS))
+        if not is_name(name):
+            raise PlanError("vaults", f"{given!r} is not the name of a vault: {NAMED}")
         if name in targets:
             raise PlanError("vaults", f"{given!r} is given twice")
         if isinstance(target, VaultTarget):
@@ -214,7 +226,7 @@ class _Section:
             argument: checked(f"{self.name}.{key}", given)
             for key, (argument, checked) in OPTIONS.items()
             if (given := self._content.get(key)) is not None
-            and (given or checked is not checked_count)  # the loader takes 0 for its default
+            and (given or checked not in COUNTS)  # the loader takes 0 for its default
         }
         if "pause" in options:
             options["pause"] /= 1000
@@ -227,8 +239,10 @@ def _checked_folder(name: str, given: object) -> str:
     return given
 
 
+COUNTS: Final = (checked_batch_size, checked_count)
+
 OPTIONS: Final[Mapping[str, tuple[str, Callable[[str, object], Any]]]] = {
-    "batch_size": ("batch_size", checked_count),
+    "batch_size": ("batch_size", checked_batch_size),
     "max_concurrency": ("concurrency", checked_count),
     "base_delay_ms": ("pause", checked_seconds),
     "upsert": ("upsert", checked_upsert),

@@ -15,11 +15,12 @@ from mockdata.render.batch import Batch
 from mockdata.sinks.base import Run, Session, VaultRun
 from mockdata.sinks.skyflow.answers import Retries
 from mockdata.sinks.skyflow.bearer import Bearer, TokenSource, found_token
-from mockdata.sinks.skyflow.body import Bodies
+from mockdata.sinks.skyflow.body import Bodies, record_layout
 from mockdata.sinks.skyflow.delivery import Deliveries, Errors, Route
 from mockdata.sinks.skyflow.errorlog import ErrorLog
 from mockdata.sinks.skyflow.settings import (
     VaultTarget,
+    checked_batch_size,
     checked_byot,
     checked_count,
     checked_seconds,
@@ -46,7 +47,8 @@ class SkyflowSink:
         token: The bearer token, or a plain or async callable that returns one and is called again
             when it has expired; if None, that of the environment variable SKYFLOW_BEARER_TOKEN,
             or what is typed at the terminal.
-        batch_size: Records of a request.
+        batch_size: Records of a request, 10,000 at most. Only a vault's last request has fewer or,
+            in a run with a rate, those in between as well.
         concurrency: Requests of a vault at a time.
         byot: ENABLE; ENABLE_STRICT, which wants a token for every field; or DISABLE, which takes
             none: only the values are sent.
@@ -89,11 +91,8 @@ class SkyflowSink:
         grace: float = 2.0,
         log_folder: str | os.PathLike[str] = ".",
     ) -> None:
-        for name, count in (
-            ("batch_size", batch_size),
-            ("concurrency", concurrency),
-            ("tries", tries),
-        ):
+        checked_batch_size("batch_size", batch_size)
+        for name, count in (("concurrency", concurrency), ("tries", tries)):
             checked_count(name, count)
         for name, seconds in (
             ("pause", pause),
@@ -141,7 +140,8 @@ class SkyflowSink:
     async def open(self, run: Run) -> AsyncIterator[Session]:
         """Yield a session; the writer that takes a vault's last batch waits for its last answer.
 
-        Raises PlanError if a vault of the run has no id, or if no error log could be written.
+        Raises PlanError if a vault of the run has no id or is a table, or if no error log could be
+        written.
         """
         self._check(run)
         tally, errors = Tally(run), Errors()
@@ -160,7 +160,12 @@ class SkyflowSink:
 
         try:
             yield Session(
-                write=write, commit=close_logs, delivery=tally.delivery, grace=self._grace
+                write=write,
+                layouts={name: record_layout(self._targets[name].column) for name in loads},
+                batch_size=self._batch_size,
+                commit=close_logs,
+                delivery=tally.delivery,
+                grace=self._grace,
             )
         finally:
             await asyncio.gather(*(load.deliveries.stop(self._grace) for load in loads.values()))
@@ -169,6 +174,9 @@ class SkyflowSink:
 
     def _check(self, run: Run) -> None:
         for vault in run.vaults:
+            if vault.is_table:
+                problem = f"skyflow sends no tables, and {vault.name} is one; send its vaults"
+                raise PlanError("sink", problem)
             if vault.name not in self._targets:
                 known = " ".join(f"{name}=COUNT" for name in self._targets)
                 raise PlanError("vaults", f"{vault.name!r} has no vault id; say {known}")
@@ -196,7 +204,7 @@ class SkyflowSink:
             ErrorLog(self._log_folder, target),
             errors,
         )
-        bodies = Bodies(vault.vault, target.column, self._batch_size, self._ending(target))
+        bodies = Bodies(self._batch_size, vault.stop, self._ending(target))
         return _Load(vault.stop, bodies, route, Deliveries(route, self._concurrency))
 
     def _ending(self, target: VaultTarget) -> dict[str, Any]:
@@ -220,12 +228,10 @@ class _Load:
     deliveries: Deliveries
 
     async def write(self, batch: Batch) -> None:
-        """Send a batch; with the last one, what is left over, and wait for every answer."""
-        for body in self.bodies.cut(batch):
+        """Send a batch; with the last one, wait for every answer."""
+        for body in self.bodies.take(batch):
             await self.deliveries.send(body)
         if batch.start + len(batch) == self.stop:
-            for body in self.bodies.rest():
-                await self.deliveries.send(body)
             await self.deliveries.finish()
 
     def close_log(self) -> None:
