@@ -399,12 +399,10 @@ def test_a_loaders_own_trouble_is_told_with_its_place(mockdata_command, tmp_path
     (tmp_path / "loader.py").write_text(
         "def pipe(batch):\n    raise BrokenPipeError(32, 'Broken pipe')\n"
         "def late(batch):\n    raise TimeoutError\n"
-        "def missing(batch):\n    open('nosuch.txt')\n"
     )
     for name, line, kind in (
         ("pipe", 2, "BrokenPipe"),
         ("late", 4, "Timeout"),
-        ("missing", 6, "FileNotFound"),
     ):
         done = mockdata_command("5", "-s", f"loader:{name}", "-q")
         assert done.returncode == 1
