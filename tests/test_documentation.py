@@ -21,7 +21,7 @@ from mockdata.command.arguments import help_text
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES
 from mockdata.vaults import pieces as of
-from mockdata.vaults.catalogue import READY_MADE, SOURCES
+from mockdata.vaults.catalogue import DEFAULT, READY_MADE, SOURCES
 from mockdata.vaults.file import definitions
 from mockdata.vaults.resolve import Resolver
 
@@ -404,6 +404,48 @@ def test_example_of_a_sink_leaves_nothing_of_a_run_that_fails(examples):
     assert process.returncode == 1
     assert process.stderr.endswith("ZeroDivisionError\n")
     assert list((examples / "records").iterdir()) == []
+
+
+# What is promised of formats.
+
+
+def test_formats_page_describes_every_ready_made_vault():
+    page = read("docs/formats.md")
+    shown = {}
+    for line in page.partition("\n### More ready-made vaults\n")[2].splitlines():
+        if cells := re.fullmatch(r"\| (\w+) \| `(.*)` \| ([0-9,]+) \| (.*) \|", line):
+            name, value, count, source = cells.groups()
+            shown[name] = value
+            capacity = Resolver(READY_MADE).vault(READY_MADE[name]).value.capacity
+            assert int(count.replace(",", "")) == (capacity or 2**40)
+            assert source == SOURCES[name]
+    made = {}
+    mockdata.generate_sync(
+        dict.fromkeys(shown, 1), sink=lambda b: made.update({b.vault: b.values[0]}), **FIXED
+    )
+    assert made == shown
+    assert [*DEFAULT, *shown] == [*READY_MADE]
+
+
+def test_formats_page_bounds_the_bias_of_every_ready_made_vault():
+    shown = dict(
+        re.findall(r"^\| (\w+) \| `([0-9.e-]+)` \|$", read("docs/formats.md"), re.MULTILINE)
+    )
+    for name, vault in READY_MADE.items():
+        columns = Resolver(READY_MADE).vault(vault).columns
+        bias = compile_program(columns, CSV_LINES, **FIXED).bias
+        assert bias <= float(shown.get(name, 0)) <= 1.02 * bias
+    assert max(map(float, shown.values())) < 4e-6
+
+
+def test_formats_page_says_which_ready_made_vault_is_quoted():
+    quoted = []
+    for name, vault in READY_MADE.items():
+        columns = Resolver(READY_MADE).vault(vault).columns
+        if any(compile_program(columns, CSV_LINES, **FIXED).quoted):
+            quoted.append(name)
+    assert quoted == ["address"]
+    assert "of the ready-made vaults only `address`\nhas quotes" in read("docs/formats.md")
 
 
 # The example of a clinic.
