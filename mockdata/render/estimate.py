@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mockdata.render.drawn import is_quoted, sources
-from mockdata.render.layout import Columns, Layout
+from mockdata.render.layout import Columns, Escape, Layout, escaped
 from mockdata.vaults import pieces as of
 from mockdata.vaults.columns import Column
 from mockdata.vaults.profile import profile
@@ -17,45 +17,50 @@ NAMES: Final = {"first_name": 5.848, "last_name": 6.130}
 """Letters of a name on average, by the census's counts."""
 
 
-def mean_widths(columns: Sequence[Column], layout: Layout, index: int) -> tuple[float, ...]:
-    """Return the bytes of a line of each output, on average, for indices of the size of ``index``.
-
-    What a character takes more where it is escaped is left out.
-    """
-    widths = [_mean(column, layout, index) for column in columns]
+def mean_widths(columns: Sequence[Column], layout: Layout, indices: range) -> tuple[float, ...]:
+    """Return the bytes of a line of each output, on average over the indices of a run."""
+    widths = [_mean(column, layout.escape, indices) for column in columns]
     if isinstance(layout, Columns):
         return tuple(width + len(layout.end) for width in widths)
     return (sum(widths) + sum(map(len, layout.gaps(len(columns)))),)
 
 
-def _mean(column: Column, layout: Layout, index: int) -> float:
-    quotes = 2 if is_quoted(column, layout.escape) else 0
-    return quotes + sum(_piece(piece, index) for piece in sources(column))
+def _mean(column: Column, escape: Escape, indices: range) -> float:
+    quotes = 2 if is_quoted(column, escape) else 0
+    return quotes + sum(_piece(piece, escape, indices) for piece in sources(column))
 
 
-def _piece(piece: of.Piece, index: int) -> float:
+def _piece(piece: of.Piece, escape: Escape, indices: range) -> float:
     match piece:
-        case of.Choice(texts):
-            return sum(len(text.encode()) for text in texts) / len(texts)
+        case of.Literal() | of.Choice():
+            texts = piece.texts if isinstance(piece, of.Choice) else (piece.text,)
+            return sum(_size(text, escape) for text in texts) / len(texts)
         case of.Weighted("list", texts=texts, weights=weights):
-            total = sum(len(text.encode()) * n for text, n in zip(texts, weights, strict=True))
+            total = sum(_size(text, escape) * n for text, n in zip(texts, weights, strict=True))
             return total / sum(weights)
         case of.Weighted(source):
             return NAMES[source]
-        case of.Number():
-            return _number(piece)
+        case of.Number(ranges, width):
+            return _digits([range(first, last + 1) for first, last in ranges], width)
         case of.Index(start, step):
-            return len(str(start + step * index))
+            first, stop = (start + step * index for index in (indices.start, indices.stop))
+            return _digits([range(first, stop, step)])
     return profile(piece).most_bytes
 
 
-def _number(number: of.Number) -> float:
-    """Return the digits of a number on average: one for each power of ten that it reaches."""
-    digits = 0
-    for first, last in number.ranges:
-        digits += (last - first + 1) * max(number.width, 1)
-        power = 10 ** max(number.width, 1)
-        while power <= last:
-            digits += last - max(power, first) + 1
-            power *= 10
-    return digits / number.size
+def _size(text: str, escape: Escape) -> int:
+    return len(escaped(text, escape).encode())
+
+
+def _digits(numbers: Sequence[range], width: int = 1) -> float:
+    """Return the digits of numbers on average: ``width``, and one for each power of ten beyond."""
+    width, more = max(width, 1), 0
+    highest = max((each[-1] for each in numbers if each), default=0)
+    for digits in range(width, len(str(highest))):
+        more += sum(_count(each, 10**digits) for each in numbers)
+    return width + more / max(sum(_count(each, 0) for each in numbers), 1)
+
+
+def _count(numbers: range, least: int) -> int:
+    """Return about how many of the numbers are ``least`` or more; ``len`` ends at 2**63."""
+    return max(numbers.stop - max(numbers.start, least), 0) // numbers.step

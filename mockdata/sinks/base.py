@@ -54,7 +54,7 @@ class VaultRun:
         """Return how many bytes a line of each output of a layout has, on average."""
         from mockdata.render.estimate import mean_widths
 
-        return mean_widths(self.resolved.columns, layout, (self.start + self.stop) // 2)
+        return mean_widths(self.resolved.columns, layout, range(self.start, self.stop))
 
 
 @dataclass(frozen=True, slots=True)
