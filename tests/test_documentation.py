@@ -380,7 +380,7 @@ def test_example_runs_as_a_script(script, examples):
 
 def test_example_of_a_test_harness_passes():
     words = ("-m", "pytest", EXAMPLES / "test_harness.py", "-p", "no:cacheprovider")
-    assert "3 passed" in succeeded(*words, cwd=ROOT)
+    assert "4 passed" in succeeded(*words, cwd=ROOT)
 
 
 def test_example_of_a_sink_works_in_the_command(examples):
