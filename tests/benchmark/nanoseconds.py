@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 
+from mockdata.render.batch import BATCH
 from mockdata.render.numpy_renderer import Renderer
 from mockdata.render.task import Place, render
-from mockdata.render.batch import BATCH
 from tests.conftest import VAULTS, Key, program_of
 
 ROUNDS = 300
