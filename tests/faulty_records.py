@@ -58,7 +58,7 @@ class Mixes(Store):
 
     async def write(self, batch, keep):
         self.last = self.last or batch
-        await keep(replace(batch, vault=self.last.vault))
+        await keep(replace(batch, form=self.last.form))
 
 
 class SharesRows(Store):
@@ -95,7 +95,7 @@ class SharesAPlace(Store):
 
 
 class Hoards(Store):
-    """6 batches are still referred to when the writer has returned from the last"""
+    """batches of 60,000 records are still referred to when the writer has returned from the last"""
 
     async def write(self, batch, keep):
         self.batches = [*getattr(self, "batches", ()), batch]
@@ -103,7 +103,7 @@ class Hoards(Store):
 
 
 class HoardsLines(Store):
-    """6 batches are still referred to when the writer has returned from the last"""
+    """batches of 60,000 records are still referred to when the writer has returned from the last"""
 
     async def write(self, batch, keep):
         self.lines = [*getattr(self, "lines", ()), batch.token_lines]

@@ -9,11 +9,10 @@ import pytest
 import mockdata
 from mockdata.render.batch import Batch, Record
 from mockdata.testing import ListSink
-from mockdata.vaults import Key
 from mockdata.workers import pool
 from mockdata.workers.slabs import Slabs
 
-from .conftest import RUN, renderer
+from .conftest import RUN, Key, renderer
 
 
 def test_a_batch_says_the_same_in_every_form():

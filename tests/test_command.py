@@ -243,7 +243,9 @@ def test_a_failed_run_is_one_line(mockdata_command, tmp_path):
     )
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help"], ["--list-sinks"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], ["--list-sinks"], ["--list-vaults"], ["--version"]]
+)
 def test_a_text_that_nobody_reads_or_that_finds_no_room(tmp_path, arguments):
     reading, writing = os.pipe()
     os.close(reading)

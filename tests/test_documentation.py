@@ -1,6 +1,7 @@
 """The documentation is true: its code runs, prints what it says, and its links lead somewhere."""
 
 import ast
+import csv
 import json
 import os
 import re
@@ -16,6 +17,12 @@ import pytest
 import mockdata
 import mockdata.testing
 from mockdata.command.arguments import help_text
+from mockdata.render.compile import compile_program
+from mockdata.render.layout import CSV_LINES
+from mockdata.vaults import pieces as of
+from mockdata.vaults.catalogue import READY_MADE, SOURCES
+from mockdata.vaults.file import definitions
+from mockdata.vaults.resolve import Resolver
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -63,6 +70,19 @@ def succeeded(*words, cwd):
     return process.stdout
 
 
+NAMED = re.compile(r"# (\w+\.toml)\n")
+
+
+def write_files(document, folder):
+    """Write the files of definitions that a document shows, those that begin with a name."""
+    shown = {}
+    for block in blocks(document, "toml"):
+        if name := NAMED.match(block):
+            shown[name[1]] = block
+            (folder / name[1]).write_text(block, encoding="utf-8")
+    return sorted(shown)
+
+
 def only_python(document):
     """Return the document's Python blocks, on the lines where they stand in it."""
     text = read(document)
@@ -80,11 +100,13 @@ def test_python_blocks_run_and_print_what_they_say(document, tmp_path):
     script, empty = tmp_path / f"{Path(document).stem}.py", tmp_path / "empty"
     script.write_text(only_python(document), encoding="utf-8")
     empty.mkdir()
+    write_files(document, empty)
     assert succeeded(script, cwd=empty) == "".join(blocks(document, "output"))
 
 
 @pytest.mark.parametrize("document", [name for name in DOCUMENTS if blocks(name, "console")])
 def test_commands_print_what_they_say(document, tmp_path):
+    files = write_files(document, tmp_path)
     for session in blocks(document, "console"):
         printed = ""
         for line in session.splitlines():
@@ -93,14 +115,14 @@ def test_commands_print_what_they_say(document, tmp_path):
                 process = run("-m", "mockdata", *words, cwd=tmp_path, merged=True)
                 printed += f"{line}\n{process.stdout}"
         assert printed == session
-    assert list(tmp_path.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_records_shown_are_records_that_are_made(document):
     made = set()
     mockdata.generate_sync(
-        100,
+        dict.fromkeys(READY_MADE, 100),
         sink=lambda batch: made.update(batch.values, batch.tokens),
         seed=7,
         timestamp=1_700_000_000,
@@ -204,6 +226,90 @@ def test_changelog_has_the_version():
     assert f"## [{mockdata.__version__}] - " in read("CHANGELOG.md")
 
 
+# The page of the language.
+
+LISTS = {"domain": ["example.com", "example.org"]}
+CELL = re.compile(r"`([^`]+)`")
+FIXED = {"seed": 7, "timestamp": 1_700_000_000}
+NO_PIECES = {"Case", "Even", "Piece"}
+
+
+def rows(document, *headings):
+    """Return what stands in code in each cell, of the tables that have these headings last."""
+    inside = False
+    for line in read(document).splitlines():
+        cells = [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        inside = bool(cells) and (inside or cells[-len(headings) :] == [*headings])
+        if inside and cells[0].startswith("`"):
+            yield [CELL.findall(cell) for cell in cells]
+
+
+def first_records(count, **patterns):
+    """Return the first records of a vault that is made as the page says."""
+    made = []
+    vault = mockdata.Vault("v", **patterns, lists=LISTS)
+    mockdata.generate_sync({vault: count}, sink=made.extend, **FIXED)
+    return made
+
+
+def test_patterns_give_what_the_page_says():
+    shown = [*rows("docs/patterns.md", "it gives")]
+    for (pattern,), *_, texts in shown:
+        made = first_records(len(texts), value=pattern)
+        assert [record.value for record in made] == texts, pattern
+    assert len(shown) == 36
+
+
+def test_tokens_of_the_values_own_pattern_are_as_the_page_says():
+    shown = [*rows("docs/patterns.md", "stands for", "a record")]
+    for (value,), (token,), _, record in shown:
+        assert first_records(1, value=value, token=token) == [(*record,)]
+    assert len(shown) == 3
+
+
+def test_the_page_has_an_example_of_every_piece():
+    examples = {pattern for (pattern,), *_ in rows("docs/patterns.md", "it gives")}
+    tokens = {token for _, (token,), *_ in rows("docs/patterns.md", "stands for", "a record")}
+    vaults = [mockdata.Vault("v", pattern, lists=LISTS) for pattern in examples]
+    vaults += [mockdata.Vault("v", "[0-9]{16}", token) for token in tokens]
+    used = {type(p) for v in vaults for p in (*v.value_pattern.pieces, *v.token_pattern.pieces)}
+    assert {piece.__name__ for piece in used} == set(of.__all__) - NO_PIECES
+    ways = "[A-Z0-9_] \\d (JAN|FEB|MAR) [A-Z]{4} \\. ^ $ {number:1-899} {number:001-665,667-899} "
+    ways += "{first_name} {last_name} :lower} :title} {domain} {timestamp} {suffix} {uuid} {index} "
+    ways += "{index:1000} {index:1000,10} {luhn} {luhn:80840} {name.value} {name.token} "
+    ways += "{name.first_name} {same} {same:6,4} %Y %y %m %d %b %j"
+    for way in ways.split():
+        assert any(way in text for text in examples | tokens), way
+
+
+def test_mistakes_say_what_the_page_says():
+    shown = [*rows("docs/patterns.md", "value", "message")]
+    for (pattern,), (message,) in shown:
+        with pytest.raises(mockdata.PlanError) as caught:
+            first_records(1, value=pattern)
+        assert str(caught.value) == f"vault v: value, {message}"
+    assert len(shown) == 12
+
+
+DEFINITIONS = [
+    (name, block)
+    for name in DOCUMENTS
+    for block in blocks(name, "toml")
+    if re.search(r"^\[(vaults|tables)\.", block, re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("document", "block"), DEFINITIONS)
+def test_definitions_shown_are_made(document, block, examples):
+    file = examples / "shown.toml"
+    file.write_text(block, encoding="utf-8")
+    mockdata.generate_sync(10, sink=examples / "out", vaults=file)
+    for name, vault in mockdata.read_vaults(file).items():
+        is_table = isinstance(vault, mockdata.Table)
+        for end in (".csv",) if is_table else ("_data.csv", "_tokens.csv"):
+            assert len((examples / "out" / f"{name}{end}").read_text("utf-8").splitlines()) == 11
+
+
 NUMBER = re.compile(r" *\d[\d,.]*(?: (?:[kMG]?B|[kM]?/s|m?s)\b)?")
 
 
@@ -275,7 +381,7 @@ def test_example_of_a_test_harness_passes():
 
 
 def test_example_of_a_sink_works_in_the_command(examples):
-    succeeded("-m", "mockdata", 10, "-q", "-s", "sink_of_ones_own:sink", cwd=examples)
+    succeeded("-m", "mockdata", 10, "-q", "-s", "own_sink:sink", cwd=examples)
     files = sorted((examples / "records").iterdir())
     assert [file.name for file in files] == ["dob.jsonl", "id.jsonl", "name.jsonl", "ssn.jsonl"]
     for file in files:
@@ -286,7 +392,7 @@ def test_example_of_a_sink_works_in_the_command(examples):
 
 def test_example_of_a_sink_leaves_nothing_of_a_run_that_fails(examples):
     failing = (
-        "import mockdata, sink_of_ones_own as example\n"
+        "import mockdata, own_sink as example\n"
         "def fail(progress):\n"
         "    if progress.records: raise ZeroDivisionError\n"
         "mockdata.generate_sync(10, sink=example.sink, on_progress=fail)\n"

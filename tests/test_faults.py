@@ -175,7 +175,7 @@ async def test_a_worker_that_is_stopped_when_another_dies(monkeypatch, tmp_path,
     assert len(os.listdir(tmp_path)) == 2
 
 
-@pytest.mark.parametrize("when", ["_open_files", "check_files"])
+@pytest.mark.parametrize("when", ["_open_files", "check_threads"])
 async def test_files_that_another_thread_closes_while_a_pool_is_made(
     pooled, monkeypatch, sound, when
 ):

@@ -4,7 +4,6 @@ import itertools
 import math
 import pickle
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -770,36 +769,3 @@ def test_any_text_is_a_pattern_or_refused_at_a_place(text, kind):
     else:
         assert len(pattern.pieces) == len(pattern.places)
         assert all(1 <= place <= len(text) for place in pattern.places)
-
-
-# The page that describes all this.
-
-PAGE = (Path(__file__).parents[1] / "docs" / "patterns.md").read_text(encoding="utf-8")
-CELL = re.compile(r"`([^`]+)`")
-
-
-def rows(heading):
-    """Return pattern and what stands in the last cell, of the tables whose last heading it is."""
-    inside = False
-    for line in PAGE.splitlines():
-        cells = [cell.replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-        inside = bool(cells) and (inside or cells[-1].strip() == heading)
-        if inside and cells[0].startswith(" `"):
-            yield CELL.findall(cells[0])[0], CELL.findall(cells[-1])
-
-
-def test_the_page_shows_texts_that_patterns_give():
-    shown = [*rows("one text that it gives")]
-    for pattern, texts in shown:
-        vault = Vault("v", pattern, lists={"domain": ["example.com", "example.org"]}, repeats=True)
-        expression = re.compile(Resolver({"v": vault}).regex(vault, "value"))
-        assert texts
-        assert all(expression.fullmatch(text) for text in texts), pattern
-    assert len(shown) == 24
-
-
-def test_the_page_shows_messages_that_are_given():
-    shown = [*rows("message")]
-    for pattern, (message,) in shown:
-        assert refusal(resolved, pattern) == f"vault v: value, {message}"
-    assert len(shown) == 4

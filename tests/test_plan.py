@@ -187,7 +187,9 @@ def test_an_unknown_vault_is_answered_with_the_nearest_one(name, nearest):
 
 
 def test_what_is_like_no_vault_is_answered_with_all_of_them():
-    with pytest.raises(mockdata.PlanError, match=r"'xyzzy' is not one of name, id, dob, ssn, .*, uuid$"):
+    with pytest.raises(
+        mockdata.PlanError, match=r"'xyzzy' is not one of name, id, dob, ssn, .*, uuid$"
+    ):
         plan_run({"xyzzy": 1})
 
 

@@ -20,6 +20,8 @@ import pytest
 import mockdata
 from mockdata.testing import ListSink, check_sink
 
+from .odd import ODD, PEOPLE, QUOTED
+
 EXAMPLE = Path(__file__).parents[1] / "examples" / "mockdata-postgres"
 RUN = {"seed": 1, "timestamp": 1_700_000_000}
 SAME = ["--seed", "1", "--timestamp", "1700000000"]
@@ -63,7 +65,7 @@ def server():
 
     settings = f"-k {folder} -c listen_addresses= -c fsync=off"
     try:
-        program("initdb", "-U", "mockdata", "--auth=trust", "--no-sync", "--locale=C")
+        program("initdb", "-U", "mockdata", "--auth=trust", "--no-sync", "--locale=C", "-E", "UTF8")
         program("pg_ctl", "start", "-w", "-l", f"{folder}/log", "-o", settings)
         try:
             yield lambda database: f"postgresql://mockdata@/{database}?host={folder}"
@@ -138,10 +140,25 @@ def test_every_record_is_there_once_and_in_order(command, database):
     expected = ListSink()
     mockdata.generate_sync(20_000, sink=expected, **RUN)
     for vault in VAULTS:
-        rows = queried(database, f'SELECT value, token FROM "{vault}" ORDER BY ctid')
+        rows = queried(database, f'SELECT * FROM "{vault}" ORDER BY ctid')
         assert rows == expected.records(vault)
-        distinct = f'SELECT count(DISTINCT value), count(DISTINCT token) FROM "{vault}"'
+        value = "full_name" if vault == "name" else vault
+        distinct = f'SELECT count(DISTINCT {value}), count(DISTINCT {value}_token) FROM "{vault}"'
         assert queried(database, distinct) == [(20_000, 20_000)]
+
+
+async def test_any_vault_and_table_is_there_character_by_character(site, database, monkeypatch):
+    monkeypatch.syspath_prepend(site)
+    sink = importlib.import_module("mockdata_postgres").PostgresSink(database)
+    counts, expected = {ODD: 10_001, QUOTED: 100, PEOPLE: 50}, ListSink()
+    for each in (sink, expected):
+        await mockdata.generate(counts, sink=each, **RUN)
+    for vault in ("odd", "quoted", "people"):
+        rows = await query(database, f'SELECT * FROM "{vault}" ORDER BY ctid')
+        assert rows == expected.records(vault)
+    columns = "SELECT attname FROM pg_attribute WHERE attrelid = 'quoted'::regclass AND attnum > 0"
+    found = await query(database, columns)
+    assert found == [('the "city", in full',), ('the "city", in full_token',)]
 
 
 def test_a_run_adds_to_what_is_there(command, database):
@@ -179,7 +196,7 @@ def test_an_error_leaves_every_table_as_it_was(command, database):
     )
     when = (
         "CREATE TRIGGER full_up BEFORE INSERT ON ssn FOR EACH ROW "
-        f"WHEN (new.value = '{refused}') EXECUTE FUNCTION full_up()"
+        f"WHEN (new.ssn = '{refused}') EXECUTE FUNCTION full_up()"
     )
     queried(database, refuse, when)
     done = command("20k", *sink)
@@ -200,7 +217,7 @@ def test_a_server_that_is_not_there_is_one_line(command, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_no_row_and_no_table(tmp_path, environment, database, number):
-    queried(database, "CREATE TABLE name (value text, token text)")
+    queried(database, "CREATE TABLE name (full_name text, full_name_token text)")
     main, side = pty.openpty()
     run = subprocess.Popen(
         [sys.executable, "-m", "mockdata", "name=1", "ssn=100M", "-s", f"postgres:{database}"],
@@ -243,7 +260,7 @@ async def test_it_passes_the_checks_for_sinks(server, site, monkeypatch):
         there = await query(runs[-1], f"SELECT to_regclass('public.{vault}') IS NOT NULL")
         if there == [(False,)]:
             return []
-        return await query(runs[-1], f'SELECT value, token FROM "{vault}" ORDER BY ctid')
+        return await query(runs[-1], f'SELECT * FROM "{vault}" ORDER BY ctid')
 
     await check_sink(make, read)
     assert runs == addresses

@@ -17,6 +17,7 @@ from mockdata.command.bars import Picture, cut
 from mockdata.command.watch import Watch
 from mockdata.pipeline.plan import plan_run
 from mockdata.pipeline.report import Progress
+from mockdata.sinks import Delivery, Session
 from mockdata.vaults.vault import Vault
 
 from .terminal import Screen, on_terminal
@@ -281,6 +282,17 @@ def test_the_terminal_may_become_larger_and_smaller():
         lines = shown.lines()
         assert len(lines) == min(max(height - 1, 1), 30)
         assert {len(line.rstrip()) for line in lines} <= {*range(width + 1)} or width < 30
+
+
+@pytest.mark.parametrize(("count", "rows"), [(4, 4), (21, 21), (22, 21), (30, 21)])
+def test_there_is_room_for_the_line_of_a_delivery(count, rows):
+    shown = Shown(vaults(count))
+    delivery = Delivery(10**9, 10**6, 10**9, 32, 10**6, 10**6, 1.5, 2.5, (), {})
+    shown.watch.keep(Session(write=print, delivery=lambda: delivery))
+    lines = shown.lines()
+    assert len(lines) < 24
+    assert lines[rows].startswith("sent 1,000,000,000 (")
+    assert "".join(lines).endswith("429s 1,000,000")
 
 
 def test_the_sum_is_that_of_all_vaults():

@@ -14,9 +14,9 @@ import pytest
 
 import mockdata
 from mockdata.sinks import _files
-from mockdata.sinks.folder import _Files
 from mockdata.sinks._files import FolderLock
 from mockdata.sinks.csv import CsvSink
+from mockdata.sinks.folder import _Files
 
 from .conftest import FILES, kept, kept_files, when_written
 

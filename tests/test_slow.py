@@ -123,8 +123,7 @@ UNDOING = """
 import asyncio, random, sys
 from contextlib import asynccontextmanager
 import mockdata
-from mockdata.vaults import Key
-from tests.conftest import children, renderer
+from tests.conftest import Key, children, renderer
 
 COUNTS = {"id": 1_500_000, "ssn": 1_500_000}
 RUN = {"seed": 5, "timestamp": 1_700_000_000}

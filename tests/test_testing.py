@@ -1,11 +1,13 @@
 """The checks for sinks: ours pass them, and a sink with one fault is told which one it is."""
 
 import asyncio
+import csv
 import importlib
 import io
 import json
 import sys
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -15,7 +17,7 @@ import mockdata
 from mockdata.testing import ListSink, check_sink
 
 from .faulty import WRONG_FORM_OR_ENDING, CommitsAlways, Store, committed
-from .faulty_records import WRONG_RECORDS, Delivering, Hoards
+from .faulty_records import WRONG_RECORDS, Delivering, Hoards, Rewritten
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -81,8 +83,8 @@ async def test_the_csv_sink_passes(places):
     def read(sink, vault):
         files = [sink.place / f"{vault}_{kind}.csv" for kind in ("data", "tokens")]
         texts = [file.read_text() if file.exists() else "\n" for file in files]
-        values, tokens = (text.split("\n")[1:-1] for text in texts)
-        return zip(values, tokens, strict=True)
+        values, tokens = ([*csv.reader(text.splitlines())][1:] for text in texts)
+        return [(value, token) for (value,), (token,) in zip(values, tokens, strict=True)]
 
     await check_sink(Csv, read)
 
@@ -96,7 +98,7 @@ async def test_the_stdout_sink_passes(format, monkeypatch):
     def read(sink, vault):
         lines = sys.stdout.buffer.getvalue().decode().splitlines()
         if format == "csv":
-            rows = [line.split(",") for line in lines[1:]]
+            rows = [*csv.reader(lines)][1:]
         else:
             rows = [json.loads(line).values() for line in lines]
         return [(value, token) for name, value, token in rows if name == vault]
@@ -106,7 +108,7 @@ async def test_the_stdout_sink_passes(format, monkeypatch):
 
 async def test_the_example_of_a_sink_passes(places, monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLES)
-    example = importlib.import_module("sink_of_ones_own")
+    example = importlib.import_module("own_sink")
 
     def read(sink, vault):
         file = sink.folder / f"{vault}.jsonl"
@@ -118,12 +120,154 @@ async def test_the_example_of_a_sink_passes(places, monkeypatch):
 
 async def test_the_skyflow_sink_passes(vault, tmp_path):
     """Its account is checked; the vault counts records and keeps none that could be read back."""
-    url, ids = vault().url, dict.fromkeys(("name", "id", "dob", "ssn"), "v")
+    url, ids = vault().url, dict.fromkeys(("name", "id", "odd", "ssn"), "v")
 
     def make():
         return mockdata.SkyflowSink(url, ids, token="t", log_folder=tmp_path)
 
     await check_sink(make)
+
+
+# Layouts
+
+ROWS = {
+    "json": mockdata.Rows(b'["', b'","', b'"]\n', escape="json"),
+    "csv": mockdata.Rows(b"", b",", b"\n", escape="csv"),
+    "none": mockdata.Rows(b"<", b"> <", b">\n"),
+}
+READ = {
+    "json": json.loads,
+    "csv": lambda row: next(csv.reader([row])),
+    "none": lambda row: row[1:-1].split("> <"),
+}
+
+
+class OfRows:
+    """Keeps the rows that it has asked for."""
+
+    def __init__(self, escape="json", batch_size=10_000):
+        self.escape, self.batch_size = escape, batch_size
+        self.tables, self.sizes = {}, set()
+
+    @asynccontextmanager
+    async def open(self, run):
+        rows = {vault.name: [] for vault in run.vaults}
+        layouts = dict.fromkeys(rows, ROWS[self.escape])
+
+        async def write(batch):
+            self.sizes.add(len(batch))
+            rows[batch.vault].append(bytes(batch.rows))
+            self.written(layouts)
+
+        yield mockdata.Session(
+            write=write,
+            layouts=layouts,
+            batch_size=self.batch_size,
+            commit=lambda: self.tables.update(rows),
+        )
+
+    def written(self, layouts):
+        pass
+
+    def read(self, vault):
+        lines = b"".join(self.tables.get(vault, ())).decode().splitlines()
+        return map(READ[self.escape], lines)
+
+
+@pytest.mark.parametrize("escape", ROWS)
+async def test_a_sink_of_rows_passes(escape):
+    await check_sink(lambda: OfRows(escape), OfRows.read)
+
+
+async def test_a_sink_of_small_batches_passes():
+    sinks = []
+
+    def make():
+        sinks.append(OfRows(batch_size=301))
+        return sinks[-1]
+
+    await check_sink(make, OfRows.read)
+    assert sinks[2].sizes == {301, 1, *(count % 301 for count in (10_001, 5_000, 70_000))}
+
+
+async def test_rows_that_are_not_those_of_the_layout_are_a_fault():
+    class Changes(OfRows):
+        def written(self, layouts):
+            layouts["ssn"] = ROWS["none"]
+
+    with pytest.raises(AssertionError, match="one record: the rows of ssn are not what Rows"):
+        await check_sink(Changes, OfRows.read)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"layouts": {"sn": ROWS["csv"]}}, "a layout for 'sn', which is not in the run"),
+        ({"layouts": {"ssn": "csv"}}, "its layout of ssn is 'csv', no Columns or Rows"),
+        ({"layouts": {"ssn": mockdata.Rows(b"", (), b"")}}, "raised PlanError.*layout of ssn"),
+        ({"batch_size": 10_001}, "raised PlanError.*batch_size 10001"),
+    ],
+)
+async def test_what_a_session_cannot_ask_for_is_a_fault(changes, fault):
+    class Wrong(Store):
+        @asynccontextmanager
+        async def open(self, run):
+            async with super().open(run) as session:
+                yield replace(session, **changes)
+
+    with pytest.raises(AssertionError, match=f"a run of one record: .*{fault}"):
+        await check_sink(Wrong, committed)
+
+
+# Sinks that know the four vaults alone
+
+
+class AsText(Rewritten):
+    """Keeps lines of text, and reads them back in a way of its own."""
+
+    def changed(self, rows):
+        return [self.read(self.line(record)) for record in rows]
+
+    def line(self, record):
+        return f"{record.value},{record.token}"
+
+    def read(self, line):
+        return tuple(line.rsplit(",", 1))
+
+
+class InAscii(AsText):
+    def line(self, record):
+        return super().line(record).encode("ascii").decode()
+
+
+class Stripped(AsText):
+    def line(self, record):
+        return f"{record.value}\t{record.token}"
+
+    def read(self, line):
+        return tuple(line.strip().split("\t"))
+
+
+class InQuotes(AsText):
+    def line(self, record):
+        return f'{{"value":"{record.value}","token":"{record.token}"}}'
+
+    def read(self, line):
+        return tuple(json.loads(line).values())
+
+
+@pytest.mark.parametrize(
+    ("sink", "fault"),
+    [
+        (AsText, "records of odd are missing"),
+        (InAscii, "it raised UnicodeEncodeError"),
+        (Stripped, "records of odd are missing"),
+        (InQuotes, "it raised JSONDecodeError"),
+    ],
+)
+async def test_a_sink_that_does_not_expect_such_texts_is_found_out(sink, fault):
+    with pytest.raises(AssertionError, match=f"a run of 85,002 records: {fault}"):
+        await check_sink(sink, committed)
 
 
 # Sinks with a fault
@@ -208,12 +352,13 @@ async def test_a_sink_that_writes_files_in_place_is_not_atomic(places):
                 data, tokens = (folder / f"{vault.name}.{kind}" for kind in ("data", "tokens"))
                 data.touch()
                 tokens.touch()
-                files[vault.name] = mockdata.Files(str(data), str(tokens), 0, 0)
+                files[vault.name] = [mockdata.File(str(data)), mockdata.File(str(tokens))]
             yield mockdata.Session(files=files)
 
     def read(sink, vault):
         data, tokens = (sink.place / "1" / f"{vault}.{kind}" for kind in ("data", "tokens"))
-        return zip(data.read_text().splitlines(), tokens.read_text().splitlines(), strict=False)
+        rows = (csv.reader(file.read_text().splitlines()) for file in (data, tokens))
+        return [(value, token) for (value,), (token,) in zip(*rows, strict=False)]
 
     with pytest.raises(AssertionError, match=r"a run that fails: records of .* are there"):
         await check_sink(Bare, read)

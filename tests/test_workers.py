@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
@@ -240,7 +241,7 @@ def test_one_thread_at_a_time_makes_pools_and_starts_workers(monkeypatch, what):
             arrived.set()
         return really()
 
-    def start_second(count, really=processes.check_files):
+    def start_second(count, really=processes.check_threads):
         if threading.current_thread() is not second:
             second.start()
             assert arrived.wait(60)
@@ -252,7 +253,7 @@ def test_one_thread_at_a_time_makes_pools_and_starts_workers(monkeypatch, what):
     )
     monkeypatch.setattr(processes, "_fork_turn", Turn())
     monkeypatch.setattr(processes, "_open_files", look)
-    monkeypatch.setattr(processes, "check_files", start_second)
+    monkeypatch.setattr(processes, "check_threads", start_second)
     assert in_worker(strike) == []
     second.join()
     other.kill()
@@ -260,11 +261,42 @@ def test_one_thread_at_a_time_makes_pools_and_starts_workers(monkeypatch, what):
     assert inside
 
 
+def test_workers_are_forked_beside_threads_without_a_warning():
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            in_worker(strike)
+    finally:
+        over.set()
+        thread.join()
+    assert seen == []
+
+
+def test_workers_of_which_one_cannot_be_started_are_stopped_all_the_same(monkeypatch):
+    forks, really = [], os.fork
+
+    def fork():
+        if forks:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        forks.append(really())
+        return forks[0]
+
+    monkeypatch.setattr(os, "fork", fork)
+    with workers(2) as made, pytest.raises(BlockingIOError) as caught:
+        made.submit(strike)
+    assert caught.value.filename == "worker processes"
+    assert len(forks) == 1
+    assert not os.path.exists(f"/proc/{forks[0]}")
+
+
 FORKED = """
 import os, sys, mockdata
 from mockdata.workers import processes
 
-look, forked = processes.check_files, []
+look, forked = processes.check_threads, []
 
 def fork(count):
     look(count)
@@ -275,7 +307,7 @@ def fork(count):
             os._exit(0)
         os.waitpid(forked[0], 0)
 
-processes.check_files = fork
+processes.check_threads = fork
 mockdata.generate_sync({"ssn": 300_000}, sink=lambda _: None)
 """
 
@@ -370,6 +402,7 @@ def counted(monkeypatch):
             made.append(size)
 
         def kill(self):
+            assert threading.current_thread() is not threading.main_thread()
             super().kill()
             stopped[self] = self._size
 

@@ -16,14 +16,15 @@ import mockdata
 
 __all__ = ["PostgresSink"]
 
-COLUMNS = ("value", "token")
+ROWS = mockdata.Rows(b"", b",", b"\n", escape="csv")
+"""How the workers render a batch: as rows that ``COPY ... (FORMAT csv)`` takes as they are."""
 
 
 class PostgresSink:
     """Copies records into PostgreSQL, a table a vault: the whole run or nothing.
 
-    The tables are called name, id, dob and ssn, have the columns value and token, and are made
-    where they are not there. What is in them stays.
+    The tables have the names and the columns of the run's vaults, and are made where they are not
+    there. What is in them stays.
 
     Args:
         address: ``postgresql://USER@HOST:PORT/DATABASE``, as libpq and asyncpg read it. What it
@@ -36,7 +37,7 @@ class PostgresSink:
         self._address = address
 
     @asynccontextmanager
-    async def open(self, run: mockdata.Run) -> AsyncIterator[mockdata.Writer]:
+    async def open(self, run: mockdata.Run) -> AsyncIterator[mockdata.Session]:
         """Yield a writer to the vaults' tables, in one transaction on one connection.
 
         The transaction commits when the context is left without an exception, which it is when
@@ -49,28 +50,28 @@ class PostgresSink:
                 await make_tables(connection, run)
 
                 async def write(batch: mockdata.Batch) -> None:
-                    source = rows(batch)
                     async with turn:
-                        await connection.copy_to_table(batch.vault, source=source, columns=COLUMNS)
+                        await connection.copy_to_table(
+                            batch.vault, source=batch.rows, columns=batch.columns, format="csv"
+                        )
 
-                yield write
+                layouts = {vault.name: ROWS for vault in run.vaults}
+                yield mockdata.Session(write=write, layouts=layouts)
         finally:
             await connection.close()
 
 
 async def make_tables(connection: asyncpg.Connection, run: mockdata.Run) -> None:
     """Make the tables that are not there. Runs that do so at the same time take turns."""
-    names = [f'"{vault.name}"' for vault in run.vaults]
-    found = [await connection.fetchval("SELECT to_regclass($1)", name) for name in names]
+    tables = {quoted(vault.name): vault.columns for vault in run.vaults}
+    found = [await connection.fetchval("SELECT to_regclass($1)", table) for table in tables]
     if None in found:
         await connection.execute("SELECT pg_advisory_xact_lock(hashtext('mockdata'))")
-        for name in names:
-            columns = "(value text NOT NULL, token text NOT NULL)"
-            await connection.execute(f"CREATE TABLE IF NOT EXISTS {name} {columns}")
+        for table, names in tables.items():
+            columns = ", ".join(f"{quoted(name)} text NOT NULL" for name in names)
+            await connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
 
 
-async def rows(batch: mockdata.Batch) -> AsyncIterator[bytes]:
-    """Yield a batch in COPY's text form; no value or token has a character that it would escape."""
-    values = bytes(batch.data_lines).splitlines()
-    tokens = bytes(batch.token_lines).splitlines(keepends=True)
-    yield b"".join(map(b"\t".join, zip(values, tokens, strict=True)))
+def quoted(name: str) -> str:
+    """Return a name as SQL has it; a vault's columns may be called anything."""
+    return '"' + name.replace('"', '""') + '"'

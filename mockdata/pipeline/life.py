@@ -132,10 +132,11 @@ def _session(target: object, run: Run) -> Session:
         )
     if not 1 <= session.batch_size <= BATCH:
         raise PlanError("sink", f"batch_size {session.batch_size!r} is not from 1 to {BATCH}")
-    for vault in run.vaults if session.files is not None else ():
+    files = session.files
+    for vault in run.vaults if files is not None else ():
         layout = session.layouts.get(vault.name, CSV_LINES)
         outputs = len(vault.columns) if isinstance(layout, Columns) else 1
-        if (given := len(session.files.get(vault.name, ()))) != outputs:
+        if (given := len((files or {}).get(vault.name, ()))) != outputs:
             raise PlanError("sink", f"{vault.name} has {outputs} outputs and {given} files")
     return session
 

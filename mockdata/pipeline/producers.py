@@ -26,8 +26,9 @@ from mockdata.pipeline.report import Meter
 from mockdata.render.batch import BATCH, Batch, Form, Receipt
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES
+from mockdata.render.places import Place
 from mockdata.render.program import Program
-from mockdata.render.task import Place, measure, render
+from mockdata.render.task import measure, render
 from mockdata.sinks.base import File, Run, Session, VaultRun
 from mockdata.workers.pool import Pool, Task, under_way
 from mockdata.workers.slabs import Slabs
@@ -44,6 +45,12 @@ SLAB_TASK: Final = 10 * BATCH
 SLAB_BYTES: Final = 32 * 2**20
 """Bytes of the slabs that one task of each vault writes to, all vaults together, unless there are
 so many that a batch of each takes more."""
+
+FILES_AT_ONCE: Final = 4
+"""Vaults that are written to files side by side, at least."""
+
+LARGE: Final = 2**15
+"""Bytes of a program that does not go to the workers with each task."""
 
 Item = Batch | Receipt
 
@@ -66,6 +73,9 @@ class Stage:
     bucket: TokenBucket | None
     share: int
     """Bytes of a task's slab, as far as that is a batch or more."""
+    turns: anyio.Semaphore
+    """How many vaults may be written to files at a time: few, so that a worker keeps what it needs
+    for the next task."""
     written: list[Place] = field(default_factory=list)
     """Where the files end that the workers have written, each once it is whole."""
 
@@ -88,13 +98,18 @@ class Job:
     form: Form
 
     @classmethod
-    def of(cls, vault: VaultRun, run: Run, session: Session) -> Self:
-        """Compile a vault's program. Raises PlanError if its layout does not fit its columns."""
+    def of(cls, vault: VaultRun, run: Run, session: Session, slabs: Slabs) -> Self:
+        """Compile a vault's program. Raises PlanError if its layout does not fit its columns.
+
+        A large program, one with long lists, goes to the workers by way of a slab, once.
+        """
         layout, columns = session.layouts.get(vault.name, CSV_LINES), vault.resolved.columns
         try:
             program = compile_program(columns, layout, seed=run.seed, timestamp=run.timestamp)
         except ValueError as error:
             raise PlanError("sink", f"its layout of {vault.name}: {error}") from None
+        if len(program.packed) > LARGE:
+            program.place = slabs.keep(program.packed)
         form = Form(vault.name, vault.columns, program.quoted, vault.is_table, layout)
         return cls(vault, program, form)
 
@@ -204,7 +219,7 @@ async def produce_files(
 
     with send, suppress(anyio.BrokenResourceError):  # the consumer has failed: its error counts
         places = [_place(file) for file in files]
-        async with under_way(stage.pool, measuring, writing):
+        async with stage.turns, under_way(stage.pool, measuring, writing):
             for start, stop in vault.ranges(size):
                 sizes = await measured(stop - start)
                 await stage.may_go(stop - start)

@@ -23,6 +23,7 @@ from mockdata.errors import PlanError
 from mockdata.pipeline.life import opened
 from mockdata.pipeline.plan import Counts, checked_rate, checked_workers, plan_run
 from mockdata.pipeline.producers import (
+    FILES_AT_ONCE,
     SLAB_BYTES,
     Items,
     Job,
@@ -257,14 +258,17 @@ async def _run(
     """Open the sink, have every vault written while the pool is open, and commit."""
     meter = Meter(run, on_progress)
     async with opened(sink, run) as life:
-        jobs = [Job.of(vault, run, life.session) for vault in run.vaults]
-        with Slabs(most=4 * len(jobs)) as slabs:
+        with Slabs(most=4 * len(run.vaults)) as slabs:
+            jobs = [Job.of(vault, run, life.session, slabs) for vault in run.vaults]
             async with open_pool(run.records, means.workers, means.executor) as pool:
                 async with open_tasks() as tasks:
                     life.watch(tasks.fail)
                     bucket = TokenBucket(means.rate) if means.rate is not None else None
                     ahead, share = -(-pool.workers // len(jobs)), SLAB_BYTES // len(jobs)
-                    stage = Stage(life.session, pool, slabs, meter, tasks, ahead, bucket, share)
+                    turns = anyio.Semaphore(max(pool.workers, FILES_AT_ONCE))
+                    stage = Stage(
+                        life.session, pool, slabs, meter, tasks, ahead, bucket, share, turns
+                    )
                     for job in jobs:
                         _start(stage, job)
                 peak_memory = pool.peak_memory()

@@ -122,15 +122,23 @@ class Batch:
             raise AttributeError(f"{self.vault} is a table: take .column(name) or .lines(name)")
         return place
 
-    def _lines(self, place: int) -> memoryview:
-        if not isinstance(self.form.layout, Columns):
+    @property
+    def _by_column(self) -> tuple[Columns, tuple[memoryview, ...]]:
+        """The layout and the outputs, if these are columns."""
+        layout = self.form.layout
+        if not isinstance(layout, Columns):
             problem = "this batch has rows alone: its sink has asked for them"
             raise AttributeError(problem)  # noqa: TRY004
-        return self.outputs[place]
+        return layout, self.outputs
+
+    def _lines(self, place: int) -> memoryview:
+        return self._by_column[1][place]
 
     def _texts(self, place: int) -> list[str]:
         if place not in self._made:
-            self._made[place] = _texts(self._lines(place), self.form, place)
+            layout, outputs = self._by_column
+            quoted = self.form.quoted[place]
+            self._made[place] = _texts(outputs[place], layout, quoted=quoted)
         return self._made[place]
 
     @cached_property
@@ -157,16 +165,13 @@ class Receipt(NamedTuple):
     """Bytes that were written to each of the files."""
 
 
-def _texts(lines: memoryview, form: Form, place: int) -> list[str]:
+def _texts(lines: memoryview, layout: Columns, *, quoted: bool) -> list[str]:
     """Return the texts of lines, without what their layout has put around them."""
-    layout = form.layout
     if layout.escape == "json" or not layout.end:
         raise AttributeError("lines of this layout have no texts: it is the sink's own")
     texts = str(lines, "utf-8").split(layout.end.decode())
     texts.pop()
-    if form.quoted[place]:
-        return [text[1:-1].replace('""', '"') for text in texts]
-    return texts
+    return [text[1:-1].replace('""', '"') for text in texts] if quoted else texts
 
 
 def _unpickled(form: Form, start: int, records: int, *outputs: bytes) -> Batch:

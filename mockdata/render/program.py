@@ -50,11 +50,14 @@ the one before it ends.
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
 from collections.abc import Callable
-from typing import Any, Final
+from functools import cached_property
+from typing import Any
 from weakref import WeakValueDictionary
 
+from mockdata.render.places import Place
 from mockdata.render.steps import Step
 from mockdata.vaults.frozen import frozen
 
@@ -102,11 +105,23 @@ class Program:
     ) -> None:
         self.registers, self.steps, self.lines = registers, steps, lines
         self.quoted, self.bias = quoted, bias
-        content = (registers, steps, lines, quoted, bias)
-        self.packed: Final = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
-        self.digest: Final = hashlib.blake2b(self.packed, digest_size=16).digest()
+        self.place: Place | None = None
+        """A file that has ``packed``: then no task carries it, and a process reads it once."""
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The program as another process is given it."""
+        content = (self.registers, self.steps, self.lines, self.quoted, self.bias)
+        return pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """What tells it from other programs."""
+        return hashlib.blake2b(self.packed, digest_size=16).digest()
 
     def __reduce__(self) -> tuple[Callable[..., Program], tuple[Any, ...]]:
+        if self.place is not None:
+            return _fetched, (self.digest, self.place, len(self.packed))
         return _arrived, (self.digest, self.packed)
 
 
@@ -117,5 +132,14 @@ def _arrived(digest: bytes, packed: bytes) -> Program:
     found = _programs.get(digest)
     if found is None:
         found = Program(*pickle.loads(packed))  # noqa: S301  (from the process that sent it)
+        found.packed = packed
         _programs[digest] = found
+    return found
+
+
+def _fetched(digest: bytes, place: Place, size: int) -> Program:
+    found = _programs.get(digest)
+    if found is None:
+        with open(place.open(os.O_RDONLY), "rb") as file:
+            found = _arrived(digest, file.read(size))
     return found

@@ -11,31 +11,19 @@ import os
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
 
 import numpy as np
 
 from mockdata.render.batch import BATCH
 from mockdata.render.numpy_renderer import Renderer, Workspace
+from mockdata.render.places import Place
 from mockdata.render.program import Program
 
-__all__ = ["Place", "measure", "render"]
+__all__ = ["measure", "render"]
 
 KEPT_BYTES: Final = 8 * 2**20
 """Bytes of the buffers that a worker's thread keeps for its next tasks; a vault's are 1 to 2 MB."""
-
-
-class Place(NamedTuple):
-    """A file that is there already, and the offset in it where the first line goes."""
-
-    path: str
-    identity: tuple[int, int]
-    """Its device and inode. Under the same path another process may see another file."""
-    offset: int
-
-    def behind(self, size: int) -> Place:
-        """Return the place in the same file that is ``size`` bytes further on."""
-        return self._replace(offset=self.offset + size)
 
 
 class _Renderers(threading.local):
@@ -108,15 +96,10 @@ class _Writer:
     """Writes to a file from a place on, whole or not at all: a short write goes on or raises."""
 
     def __init__(self, place: Place) -> None:
-        self._path, self._identity, self._offset = place
+        self._place = place
 
     def __enter__(self) -> Self:
-        self._file = os.open(self._path, os.O_WRONLY)
-        status = os.fstat(self._file)
-        if self._identity != (status.st_dev, status.st_ino):
-            os.close(self._file)
-            raise OSError(errno.ESTALE, "another file is there for the workers", self._path)
-        os.lseek(self._file, self._offset, os.SEEK_SET)
+        self._file = self._place.open(os.O_WRONLY)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -127,8 +110,8 @@ class _Writer:
             try:
                 written = os.write(self._file, lines)
             except OSError as error:
-                error.filename = self._path
+                error.filename = self._place.path
                 raise
             if not written:
-                raise OSError(errno.EIO, os.strerror(errno.EIO), self._path)
+                raise OSError(errno.EIO, os.strerror(errno.EIO), self._place.path)
             lines = lines[written:]

@@ -53,15 +53,15 @@ class CsvSink:
         return self._folder.open(files, layouts)
 
     def _new_files(self, vault: VaultRun) -> list[NewFile]:
-        name, columns = vault.name, vault.columns
         if vault.is_table:
-            names, headers = (f"{name}.csv",), [columns]
+            wanted = {f"{vault.name}.csv": vault.columns}
         else:
-            names, headers = (f"{name}_data.csv", f"{name}_tokens.csv"), [[c] for c in columns]
+            data, tokens = vault.columns
+            wanted = {f"{vault.name}_data.csv": (data,), f"{vault.name}_tokens.csv": (tokens,)}
         widths = vault.mean_widths(CSV_ROWS if vault.is_table else CSV_LINES)
         return [
-            NewFile(file, header_line(names_) if self._header else b"", vault.records * width)
-            for file, names_, width in zip(names, headers, widths, strict=True)
+            NewFile(name, header_line(columns) if self._header else b"", vault.records * width)
+            for (name, columns), width in zip(wanted.items(), widths, strict=True)
         ]
 
 

@@ -13,25 +13,32 @@ from typing import Any, Final
 
 from mockdata.pipeline.report import Progress
 from mockdata.pipeline.run import generate
-from mockdata.render.batch import Batch, Record
+from mockdata.render.batch import BATCH, Batch, Record
+from mockdata.render.layout import Rows, escaped
 from mockdata.sinks import AnySink, as_sink
 from mockdata.testing.doubles import ListSink
 from mockdata.testing.trial import Trial
+from mockdata.vaults.vault import Vault
 
 __all__ = ["check_sink"]
 
-Rows = Iterable[tuple[str, str]]
-ReadBack = Callable[[Any, str], Rows | Awaitable[Rows]]
+Pairs = Iterable[tuple[str, str]]
+ReadBack = Callable[[Any, str], Pairs | Awaitable[Pairs]]
 
-_generate: Final = partial(generate, timestamp=1_700_000_000)
+MARKS: Final = r"""( |,|;|"|'|\\|ü|漢|😀){3}"""
+
+ODD: Final = Vault("odd", value=f"{MARKS}{{suffix}}{MARKS}", token=f"{MARKS}{{suffix}}{MARKS}")
+"""A vault of texts that need quotes in CSV, an escape in JSON, and up to four bytes a character."""
+
+_generate: Final = partial(generate, timestamp=1_700_000_000, vaults=[ODD])
 
 SEED: Final = 1
 ONE: Final = {"ssn": 1}
-MANY: Final = {"name": 10_001, "id": 1, "dob": 5_000, "ssn": 70_000}
+MANY: Final = {"name": 10_001, "id": 1, "odd": 5_000, "ssn": 70_000}
 BROKEN_OFF: Final = {"name": 10_001, "id": 1, "ssn": 20_001}
 
-HELD: Final = 4
-"""Batches of a vault that a sink may still refer to when its writer has returned from all."""
+HELD: Final = 4 * BATCH
+"""Records in batches that a sink may still refer to when its writer has returned from all."""
 
 SIDE_BY_SIDE: Final = 1.0
 """Seconds that one of two runs waits for the other, which the sink may make wait for it."""
@@ -50,7 +57,8 @@ async def check_sink(
     The runs are real: one record; none; 85,002, of four vaults side by side; one that fails when
     one vault is done and another is not; one that is cancelled while a batch is being written; and
     two at once, of which one fails. Each has a sink of its own, but for the last two, which share
-    one. What is checked:
+    one. The vaults are name, id, ssn and one more, ``odd``, whose values and tokens have quotes,
+    commas, backslashes, spaces at either end, and characters of up to four bytes. What is checked:
 
     - **Form.** ``open(run)`` returns an async context manager that can be left once, and yields an
       async callable or a ``Session``, with either ``write`` or files for each vault.
@@ -58,7 +66,10 @@ async def check_sink(
       ends as cancelled: leaving the sink neither raises something else nor swallows it. Such a run
       is not committed; every other one is, once.
     - **Order and completeness**, if there is ``read_back``: each vault's records, each once, in
-      index order, and nothing of another vault. After a run that failed or was cancelled, nothing.
+      index order, character by character, and nothing of another vault. After a run that failed or
+      was cancelled, nothing.
+    - **Layouts**, if the session has any, are of the run's vaults, and the rows that the sink is
+      given are those of the records.
     - **Two runs at once** share nothing: of the one that fails, no record is found among those of
       the other.
     - **Back-pressure.** When the writer has returned from a vault's last batch, few of the batches
@@ -110,14 +121,15 @@ class _Bench:
         _check_done(trial, await self._ended(trial, asyncio.ensure_future(run)))
         if trial.held > HELD and not self.keeps_batches:
             raise trial.fault(
-                f"{trial.held} batches are still referred to when the writer has returned "
-                "from the last: it has to wait until a batch is done with"
+                f"batches of {trial.held:,} records are still referred to when the writer has "
+                "returned from the last: it has to wait until a batch is done with"
             )
         expected = await _expected(counts, part=part)
         for vault in counts:
             found, given = await self._found(trial, vault), expected.records(vault)
             if found is not None and found != given:
                 raise trial.fault(_difference(vault, found, given))
+            _check_rows(trial, vault, expected.batches[vault])
 
     async def failing_run(self, case: str) -> None:
         """Check a run that fails when one vault is done and another has begun."""
@@ -267,6 +279,25 @@ async def _expected(
     expected = ListSink()
     await _generate(counts, sink=expected, part=part, seed=seed)
     return expected
+
+
+def _check_rows(trial: Trial, vault: str, batches: list[Batch]) -> None:
+    """Check the rows that a sink was given, if it has asked for any, against values and tokens."""
+    layout = trial.session.layouts.get(vault)
+    if isinstance(layout, Rows) and b"".join(trial.rows.get(vault, ())) != b"".join(
+        _row(layout, batch, record) for batch in batches for record in batch
+    ):
+        raise trial.fault(f"the rows of {vault} are not what {layout} makes of its records")
+
+
+def _row(layout: Rows, batch: Batch, record: Record) -> bytes:
+    """Return the row of a record."""
+    before, *behind = layout.gaps(len(record))
+    row = [before]
+    for text, is_quoted, gap in zip(record, batch.form.quoted, behind, strict=True):
+        mark = '"' if is_quoted and layout.escape == "csv" else ""
+        row += [f"{mark}{escaped(text, layout.escape)}{mark}".encode(), gap]
+    return b"".join(row)
 
 
 def _difference(vault: str, found: list[Record], given: list[Record]) -> str:

@@ -16,31 +16,31 @@ __all__ = ["FailingSink", "ListSink", "StallingSink"]
 class ListSink:
     """Keeps what it is given: ``batches``, lists by vault, and ``outcomes``, one for each run.
 
-    An outcome is None for a run that was committed, or what ended the run.
+    An outcome is None for a run that was committed, or what ended the run. ``batch_size`` is how
+    many records a batch should have.
     """
 
     def __init__(self, batch_size: int = BATCH) -> None:
         self._batch_size = batch_size
         self.batches: dict[str, list[Batch]] = {}
+        self._nothing: dict[str, tuple[bytes, ...]] = {}
         self.outcomes: list[BaseException | None] = []
 
     def records(self, vault: str) -> list[Record]:
         """Return the vault's records in the order they came in."""
         return [record for batch in self.batches[vault] for record in batch]
 
-    def lines(self, vault: str) -> tuple[bytes, bytes]:
-        """Return the vault's data lines and token lines, all batches' in one."""
-        batches = self.batches[vault]
-        return (
-            b"".join(batch.data_lines for batch in batches),
-            b"".join(batch.token_lines for batch in batches),
-        )
+    def lines(self, vault: str) -> tuple[bytes, ...]:
+        """Return each column's lines, all batches' in one: a vault's data lines and token lines."""
+        outputs = [batch.outputs for batch in self.batches[vault]]
+        return tuple(map(b"".join, zip(*outputs, strict=True))) or self._nothing[vault]
 
     @asynccontextmanager
     async def open(self, run: Run) -> AsyncIterator[Session]:
         """Yield a session whose writer appends to the vault's list."""
         for vault in run.vaults:
             self.batches.setdefault(vault.name, [])
+            self._nothing[vault.name] = (b"",) * len(vault.columns)
 
         def commit() -> None:
             self.outcomes.append(None)

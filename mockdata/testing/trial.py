@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from mockdata.render.batch import Batch
+from mockdata.render.layout import Columns, Rows
 from mockdata.sinks import AnySink, Delivery, Run, Session, Sink, Writer
 
 __all__ = ["Trial"]
@@ -37,9 +38,12 @@ class Trial:
     run: Run = field(init=False)
     delivery: Callable[[], Delivery] | None = None
     kept: list[Batch] = field(default_factory=list)
-    given: list[weakref.ref[Any]] = field(default_factory=list)
+    given: list[tuple[int, list[weakref.ref[Any]]]] = field(default_factory=list)
     held: int = 0
-    """Batches of the vault ssn that were still referred to when its last one was written."""
+    """Records in batches of ssn that were still referred to when its last one was written."""
+    session: Session = field(init=False)
+    rows: dict[str, list[bytes]] = field(default_factory=dict)
+    """The rows that the sink was given, of the vaults that it has asked for rows of."""
 
     def fault(self, text: str) -> AssertionError:
         """Return a fault of the sink's, which is remembered whatever becomes of the run."""
@@ -65,6 +69,8 @@ class Trial:
     def _watched(self, run: Run, target: Any) -> Session:
         """Return a session that does what the sink's does, and notes it."""
         session = target if isinstance(target, Session) else Session(write=target)
+        self.session = session
+        self._check_layouts(run, session)
         if session.files is not None and session.write is None:
             self.has_files = True
             if missing := [vault.name for vault in run.vaults if vault.name not in session.files]:
@@ -83,10 +89,21 @@ class Trial:
             commit=self._watched_commit(session),
         )
 
+    def _check_layouts(self, run: Run, session: Session) -> None:
+        """Check that layouts are of vaults of the run, and fit them."""
+        vaults = {vault.name: vault for vault in run.vaults}
+        for name, layout in session.layouts.items():
+            if name not in vaults:
+                raise self.fault(f"it has a layout for {name!r}, which is not in the run")
+            if not isinstance(layout, Columns | Rows):
+                raise self.fault(f"its layout of {name} is {layout!r}, no Columns or Rows")
+
     def _watched_write(self, write: Writer) -> Writer:
         async def watched(batch: Batch) -> None:
             if self.before_batch is not None:
                 await self.before_batch(batch)
+            if isinstance(self.session.layouts.get(batch.vault), Rows):
+                self.rows.setdefault(batch.vault, []).append(bytes(batch.rows))
             writing = write(batch)
             if not inspect.isawaitable(writing):
                 raise self.fault(f"its writer is not async: it returned {writing!r}")
@@ -111,11 +128,12 @@ class Trial:
         if batch.start == vault.start:
             self.kept.append(batch)
         elif batch.vault == "ssn":
-            self.given += map(weakref.ref, (batch, batch.data_lines, batch.token_lines))
+            refs = [weakref.ref(referred) for referred in (batch, *batch.outputs)]
+            self.given.append((len(batch), refs))
             if batch.start + len(batch) == vault.stop:
                 gc.collect()
-                alive = [self.given[k : k + 3] for k in range(0, len(self.given), 3)]
-                self.held = sum(any(ref() is not None for ref in refs) for refs in alive)
+                alive = (n for n, refs in self.given if any(ref() is not None for ref in refs))
+                self.held = sum(alive)
 
     async def _leave(
         self, context: AbstractAsyncContextManager[Any], error: BaseException | None
@@ -145,7 +163,7 @@ class Trial:
     def check_valid(self, batch: Batch) -> None:
         """Check that the memory of a batch has not been released."""
         try:
-            _ = batch.data_lines.nbytes, batch.token_lines.nbytes
+            _ = [output.nbytes for output in batch.outputs]
         except ValueError:
             raise self.fault(f"{batch!r} was released, and others may refer to it") from None
 

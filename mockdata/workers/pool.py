@@ -46,8 +46,7 @@ async def open_pool(records: int, workers: int, executor: Executor | None) -> As
     try:
         yield pool
     finally:
-        with anyio.CancelScope(shield=True):
-            await pool.close()
+        await pool.close()
 
 
 def _pool(records: int, workers: int, executor: Executor | None) -> Pool:
@@ -139,7 +138,7 @@ class WorkerPool(Pool):
         """Make a task again, alone. Raises WorkerError if it keeps killing its worker."""
         async with self._turn:
             if self._own is task.executor:
-                await _stop([self._own])  # until then they may write to the same place
+                await _stop(self._own)  # until then they may write to the same place
                 self._executor = self._own = self._make(self.workers)
             for _ in range(TRIES):
                 self._alone = self._alone or self._make(1)
@@ -147,7 +146,7 @@ class WorkerPool(Pool):
                     return await outcome(_started(task.call, self._alone))
                 except BrokenExecutor as error:
                     reason = error
-                await _stop([self._alone])
+                await _stop(self._alone)
                 self._alone = None
         raise WorkerError(*task.records, f"{TRIES} workers died of them") from reason
 
@@ -156,7 +155,7 @@ class WorkerPool(Pool):
 
     async def close(self) -> None:
         """Stop the workers, whatever they do. They hold nothing that needs closing."""
-        await _stop([workers for workers in (self._own, self._alone) if workers is not None])
+        await _stop(self._own, self._alone)
 
     def _processes(self) -> list[int]:
         return [*self._own.ids(), *(self._alone.ids() if self._alone is not None else ())]
@@ -198,10 +197,9 @@ def _started(call: Callable[[Executor], Future[T]], executor: Executor) -> Futur
         return refused
 
 
-async def _stop(pools: Iterable[Processes]) -> None:
-    with anyio.CancelScope(shield=True):
-        for processes in pools:
-            await off_the_loop(processes.kill)
+async def _stop(*pools: Processes | None) -> None:
+    for processes in filter(None, pools):
+        await off_the_loop(processes.kill)
 
 
 class _Here(Executor):

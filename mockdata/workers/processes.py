@@ -24,7 +24,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Final, ParamSpec, TypeVar
 
-from mockdata.workers.limits import check_files, check_threads, naming
+from mockdata.workers.limits import check_threads, naming
 
 __all__ = ["Processes", "may_have_processes"]
 
@@ -41,9 +41,6 @@ POOL_THREADS: Final = 3
 
 Whether they can be had is asked beforehand: a pool that cannot start one may wait for ever.
 """
-
-WORKER_FILES: Final = 4
-"""Files that a worker has open at a time beside those that it inherits."""
 
 HEARD: Final = frozenset((signal.SIGALRM, signal.SIGTERM))
 """Signals that a worker hears: its timer's, and what the executor ends workers by if one dies."""
@@ -112,7 +109,6 @@ class Processes(ProcessPoolExecutor):
             for file, identity in _open_files().items():
                 if (file, identity) not in self._pipes:
                     self._inherited[file] = identity
-            check_files(WORKER_FILES)
             check_threads(self._size + POOL_THREADS)
             with _undisturbed():
                 yield

@@ -20,6 +20,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mockdata.render.places import Place
 from mockdata.workers.limits import naming
 
 __all__ = ["Slab", "Slabs"]
@@ -48,6 +49,11 @@ class Slab:
     def read(self) -> NDArray[np.uint8]:
         """Return the slab's bytes as a new array; views of it keep the memory, but no file."""
         return np.frombuffer(self._map, np.uint8)
+
+    def write(self, content: bytes) -> None:
+        """Write to the beginning of the slab. Raises OSError if the system has no memory for it."""
+        with naming("shared memory"), open(self.path, "r+b") as file:
+            file.write(content)
 
     def close(self) -> None:
         """Let no further process open the slab; bytes that are referred to stay valid."""
@@ -96,6 +102,12 @@ class Slabs:
             self._free.remove(slab)
         self._lent.add(slab)
         return slab
+
+    def keep(self, content: bytes) -> Place:
+        """Return a place where any process of this user can read the content during the run."""
+        slab = self.lend(len(content))
+        slab.write(content)
+        return Place(slab.path, slab.identity)
 
     def share(self, slab: Slab) -> memoryview:
         """Return the bytes of a slab that is written; it is lent again when no view is left."""

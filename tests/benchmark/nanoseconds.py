@@ -11,7 +11,8 @@ import numpy as np
 
 from mockdata.render.batch import BATCH
 from mockdata.render.numpy_renderer import Renderer
-from mockdata.render.task import Place, render
+from mockdata.render.places import Place
+from mockdata.render.task import render
 from tests.conftest import VAULTS, Key, program_of
 
 ROUNDS = 300

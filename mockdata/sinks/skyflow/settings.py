@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 
 from mockdata.errors import PlanError
 from mockdata.render.batch import BATCH
-from mockdata.vaults.texts import NAME
+from mockdata.vaults.texts import is_name
 
 __all__ = [
     "Config",
@@ -144,7 +144,7 @@ def checked_targets(vaults: Mapping[str, str | VaultTarget]) -> dict[str, VaultT
     targets: dict[str, VaultTarget] = {}
     for given, target in vaults.items():
         name = given.lower() if isinstance(given, str) else given
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if not is_name(name):
             raise PlanError("vaults", f"{given!r} is not the name of a vault: {NAMED}")
         if name in targets:
             raise PlanError("vaults", f"{given!r} is given twice")

@@ -1,7 +1,7 @@
 """A sink of your own: a file of JSON lines for each vault, all of a run or none.
 
-Run it with ``python sink_of_ones_own.py``, or from this folder by way of the command with
-``python -m mockdata 10 -s sink_of_ones_own:sink``. It needs ``aiofiles``.
+Run it with ``python own_sink.py``, or from this folder by way of the command with
+``python -m mockdata 10 -s own_sink:sink``. It needs ``aiofiles``.
 """
 
 from __future__ import annotations
