@@ -13,6 +13,7 @@ import mockdata
 pytestmark = pytest.mark.asyncio
 
 SEED, TIMESTAMP = 7, 1_700_000_000
+CARD = mockdata.Vault("card", value="4[0-9]{14}{luhn}", token="{same:6,4}")
 
 
 class VaultDouble:
@@ -54,3 +55,10 @@ async def test_a_full_vault_stops_the_run_and_says_where() -> None:
         await mockdata.generate({"ssn": 50_000}, sink=vault.insert)
     assert failure.value.__notes__ == ["mockdata: at ssn records 20000 to 29999"]
     assert len(vault.values) == 20_000
+
+
+async def test_a_card_and_its_token_begin_and_end_alike() -> None:
+    vault = VaultDouble()
+    await mockdata.generate({CARD: 1000}, sink=vault.insert, seed=SEED, timestamp=TIMESTAMP)
+    for token, value in vault.values.items():
+        assert (token[:6], token[-4:]) == (value[:6], value[-4:])

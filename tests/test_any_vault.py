@@ -1,10 +1,13 @@
 """Runs of vaults and tables that users define, from the arguments to files and batches."""
 
 import csv
+import multiprocessing
 import os
 import pickle
 import re
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import pytest
@@ -278,6 +281,20 @@ async def test_any_number_of_vaults_at_once(pooled, tmp_path):
         assert (tmp_path / f"{vault.name}_tokens.csv").read_bytes().endswith(b"\n" + tokens)
     assert len(kept(tmp_path)) == 60
     assert children() == []
+
+
+async def test_definitions_travel_to_processes_that_know_nothing_of_them(tmp_path):
+    counts = {ODD: 500, QUOTED: 500, CARD: 500, PEOPLE: 500}
+    sink, spawned = ListSink(), ListSink()
+    await mockdata.generate(counts, sink=sink, **RUN)
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        await mockdata.generate(counts, sink=spawned, executor=executor, **RUN)
+        await mockdata.generate(counts, sink=tmp_path / "spawned", executor=executor, **RUN)
+    resource_tracker._resource_tracker._stop()  # a process of multiprocessing's
+    await mockdata.generate(counts, sink=tmp_path / "here", **RUN)
+    assert kept(tmp_path / "spawned") == kept(tmp_path / "here")
+    for vault in counts:
+        assert spawned.records(vault.name) == sink.records(vault.name)
 
 
 async def test_two_outputs_of_one_name_are_refused(tmp_path):

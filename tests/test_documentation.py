@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import io
 import json
 import os
 import re
@@ -20,9 +21,11 @@ from mockdata.command.arguments import help_text
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES
 from mockdata.vaults import pieces as of
-from mockdata.vaults.catalogue import READY_MADE, SOURCES
+from mockdata.vaults.catalogue import DEFAULT, READY_MADE, SOURCES
 from mockdata.vaults.file import definitions
 from mockdata.vaults.resolve import Resolver
+
+from .drawn import luhn
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -377,7 +380,7 @@ def test_example_runs_as_a_script(script, examples):
 
 def test_example_of_a_test_harness_passes():
     words = ("-m", "pytest", EXAMPLES / "test_harness.py", "-p", "no:cacheprovider")
-    assert "3 passed" in succeeded(*words, cwd=ROOT)
+    assert "4 passed" in succeeded(*words, cwd=ROOT)
 
 
 def test_example_of_a_sink_works_in_the_command(examples):
@@ -401,3 +404,127 @@ def test_example_of_a_sink_leaves_nothing_of_a_run_that_fails(examples):
     assert process.returncode == 1
     assert process.stderr.endswith("ZeroDivisionError\n")
     assert list((examples / "records").iterdir()) == []
+
+
+# What is promised of formats.
+
+
+def test_formats_page_describes_every_ready_made_vault():
+    page = read("docs/formats.md")
+    shown = {}
+    for line in page.partition("\n### More ready-made vaults\n")[2].splitlines():
+        if cells := re.fullmatch(r"\| (\w+) \| `(.*)` \| ([0-9,]+) \| (.*) \|", line):
+            name, value, count, source = cells.groups()
+            shown[name] = value
+            capacity = Resolver(READY_MADE).vault(READY_MADE[name]).value.capacity
+            assert int(count.replace(",", "")) == (capacity or 2**40)
+            assert source == SOURCES[name]
+    made = {}
+    mockdata.generate_sync(
+        dict.fromkeys(shown, 1), sink=lambda b: made.update({b.vault: b.values[0]}), **FIXED
+    )
+    assert made == shown
+    assert [*DEFAULT, *shown] == [*READY_MADE]
+
+
+def test_formats_page_bounds_the_bias_of_every_ready_made_vault():
+    shown = dict(
+        re.findall(r"^\| (\w+) \| `([0-9.e-]+)` \|$", read("docs/formats.md"), re.MULTILINE)
+    )
+    for name, vault in READY_MADE.items():
+        columns = Resolver(READY_MADE).vault(vault).columns
+        bias = compile_program(columns, CSV_LINES, **FIXED).bias
+        assert bias <= float(shown.get(name, 0)) <= 1.02 * bias
+    assert max(map(float, shown.values())) < 4e-6
+
+
+def test_formats_page_says_which_ready_made_vault_is_quoted():
+    quoted = []
+    for name, vault in READY_MADE.items():
+        columns = Resolver(READY_MADE).vault(vault).columns
+        if any(compile_program(columns, CSV_LINES, **FIXED).quoted):
+            quoted.append(name)
+    assert quoted == ["address"]
+    assert "of the ready-made vaults only `address`\nhas quotes" in read("docs/formats.md")
+
+
+# The example of a clinic.
+
+
+@pytest.fixture
+def clinic(examples):
+    """Return a function that makes a run of 1,000 records by the command, and reads its files."""
+
+    def make(output, *words):
+        words = ("-q", "--vaults", "clinic.toml", "--seed", 7, "--timestamp", 1_700_000_000, *words)
+        succeeded("-m", "mockdata", 1000, *words, "-o", output, cwd=examples)
+        return {path.name: path.read_bytes() for path in (examples / output).iterdir()}
+
+    return make
+
+
+def columns_of(files, name):
+    """Return the columns of a vault or table as a CSV reader reads them, by their headers."""
+    found = {}
+    for end in ("_data.csv", "_tokens.csv", ".csv"):
+        if content := files.get(f"{name}{end}"):
+            header, *lines = csv.reader(io.StringIO(content.decode(), newline=""), strict=True)
+            found |= dict(zip(header, zip(*lines, strict=True), strict=True))
+    return found
+
+
+def test_example_of_a_clinic_gives_what_its_patterns_say(clinic):
+    defined = definitions(EXAMPLES / "clinic.toml")
+    resolver, files = Resolver(defined.known), clinic("out")
+    for name in defined.counted:
+        owner, found = defined.known[name], columns_of(files, name)
+        if isinstance(owner, mockdata.Table):
+            sides = {column.name: column.name for column in owner.columns}
+        else:
+            sides = {owner.data_column: "value", owner.token_column: "token"}
+            values, tokens = found.values()
+            different = owner.distinct or 1000
+            if not owner.repeats:
+                assert (
+                    len({*values})
+                    == len({*tokens})
+                    == len({*zip(values, tokens, strict=True)})
+                    == different
+                )
+        assert [*found] == [*sides]
+        for column, texts in found.items():
+            expression = re.compile(resolver.regex(owner, sides[column]))
+            assert len(texts) == 1000
+            assert all(map(expression.fullmatch, texts)), (name, column)
+    assert len(files) == 2 * 9 + 1
+
+
+def test_example_of_a_clinic_has_one_person_in_a_row(clinic):
+    files = clinic("out")
+    found = columns_of(files, "patients")
+    for name in ("name", "email", "ssn"):
+        values, tokens = columns_of(files, name).values()
+        column = "full_name" if name == "name" else name
+        assert (found[column], found[f"{column}_token"]) == (values, tokens)
+    assert found["patient_id"] == tuple(map(str, range(1, 1001)))
+    for full_name, email in zip(found["full_name"], found["email"], strict=True):
+        last, first = re.match(r"(\w+), (\w+) ", full_name).groups()
+        assert email.startswith(f"{first}.{last}.".lower())
+    wards = columns_of(files, "visit")
+    for value, token in zip(*wards.values(), strict=True):
+        assert value.rpartition("/")[2] == token.split("_")[2]
+
+
+def test_example_of_a_clinic_has_the_right_check_digits(clinic):
+    files = clinic("out")
+    (providers, _), cards = columns_of(files, "provider").values(), columns_of(files, "insurance")
+    assert all(luhn(f"80840{text[:-1]}") == text[-1] for text in providers)
+    for value, token in zip(*cards.values(), strict=True):
+        assert luhn(re.sub(r"\D", "", value[:-1])) == value[-1]
+        assert (value[:6], value[-1]) == (token[:6], token[-1])
+
+
+def test_example_of_a_clinic_is_made_in_parts(clinic):
+    whole = clinic("whole", "--no-header")
+    parts = [clinic(f"part{k}", "--no-header", "--part", f"{k}/3") for k in (1, 2, 3)]
+    assert whole == {name: b"".join(part[name] for part in parts) for name in whole}
