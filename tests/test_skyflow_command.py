@@ -24,7 +24,7 @@ from .skyflow import (
     places_of,
     with_token,
 )
-from .test_command import on_terminal
+from .terminal import on_terminal
 
 SAME = ["--seed", "7", "--timestamp", "1700000000"]
 MISSING = "skyflow needs pyreqwest: pip install 'pyreqwest>=0.15', or mockdata[skyflow]"
@@ -171,7 +171,8 @@ async def test_a_second_signal_waits_for_the_requests_in_flight(tmp_path):
 def test_progress_shows_the_delivery(vault, tmp_path, monkeypatch):
     asked_of(vault, tmp_path, "--throttle", 0.05, "--retry-after", 0)
     monkeypatch.setenv("SKYFLOW_BEARER_TOKEN", TOKEN)
-    shown, _ = on_terminal(["10k", "-s", "skyflow:config.json"], tmp_path)
+    words = ["-m", "mockdata", "10k", "-s", "skyflow:config.json"]
+    shown, _ = on_terminal([sys.executable, *words], tmp_path)
     assert re.search(
         r"sent [\d,]+ \(.*?/s\), failed 0, in flight [1-9]\d*, median .* ms, p95 .* ms, retries",
         shown,

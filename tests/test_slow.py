@@ -175,7 +175,7 @@ asyncio.run(main(*map(int, sys.argv[1:])))
 
 @pytest.mark.parametrize("runs", [300])
 def test_no_byte_of_one_vault_in_anothers_batch_when_runs_fail_under_load(runs):
-    """Three processes of eight workers each are the load. It takes about three minutes."""
+    """Three processes of eight workers each are the load."""
     command = [sys.executable, "-W", "error", "-c", UNDOING]
     began = [subprocess.Popen([*command, str(seed), str(runs // 3)]) for seed in range(3)]
     assert [process.wait() for process in began] == [0, 0, 0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from typing import TextIO
@@ -14,11 +16,26 @@ def say(text: str, stream: TextIO | None, *, must_arrive: bool = False) -> None:
     if stream is None:
         return
     try:
-        print(text, file=stream, flush=True)
+        _print(f"{text}\n", stream)
     except OSError:
         if must_arrive:
             raise
         silence(stream)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """Print a text whole, though nothing is buffered: a write may take a part of it then."""
+    raw = getattr(stream, "buffer", None)
+    if not isinstance(raw, io.RawIOBase):
+        print(text, end="", file=stream, flush=True)
+        return
+    stream.flush()
+    left = memoryview(text.encode(stream.encoding, stream.errors or "strict"))
+    while left:
+        written = raw.write(left)
+        if not written:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        left = left[written:]
 
 
 def silence(stream: TextIO | None) -> None:

@@ -34,7 +34,8 @@ _generate: Final = partial(generate, timestamp=1_700_000_000, vaults=[ODD])
 
 SEED: Final = 1
 ONE: Final = {"ssn": 1}
-MANY: Final = {"name": 10_001, "id": 1, "odd": 5_000, "ssn": 70_000}
+MANY: Final = {"name": 10_001, "id": 1, "dob": 5_000, "ssn": 70_000}
+ANY_TEXT: Final = {ODD.name: 5_000}
 BROKEN_OFF: Final = {"name": 10_001, "id": 1, "ssn": 20_001}
 
 HELD: Final = 4 * BATCH
@@ -50,6 +51,7 @@ async def check_sink(
     *,
     atomic: bool = True,
     keeps_batches: bool = False,
+    any_text: bool = False,
     step_timeout: float = 60.0,
 ) -> None:
     """Run a sink through what it will meet, and say what is wrong with it, if anything is.
@@ -57,8 +59,7 @@ async def check_sink(
     The runs are real: one record; none; 85,002, of four vaults side by side; one that fails when
     one vault is done and another is not; one that is cancelled while a batch is being written; and
     two at once, of which one fails. Each has a sink of its own, but for the last two, which share
-    one. The vaults are name, id, ssn and one more, ``odd``, whose values and tokens have quotes,
-    commas, backslashes, spaces at either end, and characters of up to four bytes. What is checked:
+    one. What is checked:
 
     - **Form.** ``open(run)`` returns an async context manager that can be left once, and yields an
       async callable or a ``Session``, with either ``write`` or files for each vault.
@@ -86,6 +87,8 @@ async def check_sink(
         atomic: Whether a run is written as a whole or not at all. If false, a run that fails may
             leave some of its records, each once.
         keeps_batches: Whether the sink keeps batches on purpose.
+        any_text: Whether to run a vault more, ``odd``, whose values and tokens have quotes, commas,
+            backslashes, spaces at either end, and characters of up to four bytes.
         step_timeout: Seconds that a step of the sink may take: to open, to write a batch, to
             commit, or to leave.
 
@@ -97,6 +100,8 @@ async def check_sink(
     await bench.whole_run("a run of one record", ONE)
     await bench.whole_run("a run of no record", ONE, part=(1, 2))
     await bench.whole_run(f"a run of {sum(MANY.values()):,} records", MANY)
+    if any_text:
+        await bench.whole_run("a run of texts of every kind", ANY_TEXT)
     await bench.failing_run("a run that fails")
     await bench.cancelled_run("a run that is cancelled")
     await bench.two_runs("two runs at once")

@@ -132,6 +132,7 @@ class WorkerPool(Pool):
         self._own = make(workers)
         self._alone: Processes | None = None
         self._turn = anyio.Lock()
+        self._is_closed = False
         super().__init__(self._own, workers)
 
     async def again(self, task: Task[T], reason: Exception) -> T:
@@ -141,6 +142,8 @@ class WorkerPool(Pool):
                 await _stop(self._own)  # until then they may write to the same place
                 self._executor = self._own = self._make(self.workers)
             for _ in range(TRIES):
+                if self._is_closed:  # the run has failed elsewhere, and its tasks are cancelled
+                    await anyio.sleep_forever()
                 self._alone = self._alone or self._make(1)
                 try:
                     return await outcome(_started(task.call, self._alone))
@@ -151,10 +154,12 @@ class WorkerPool(Pool):
         raise WorkerError(*task.records, f"{TRIES} workers died of them") from reason
 
     async def settle(self, tasks: Iterable[Task[Any]]) -> None:
-        """Leave them: the workers are stopped with the pool, before anything is let go."""
+        """Stop the workers, whatever they do: the run that they work for has failed."""
+        await self.close()
 
     async def close(self) -> None:
-        """Stop the workers, whatever they do. They hold nothing that needs closing."""
+        """Stop the workers. They hold nothing that needs closing."""
+        self._is_closed = True
         await _stop(self._own, self._alone)
 
     def _processes(self) -> list[int]:

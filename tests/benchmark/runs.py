@@ -125,13 +125,13 @@ def _has_ended(run: subprocess.Popen) -> bool:
     return True
 
 
-def peak_pss(folder: Path, each: int) -> float:
-    """Return the most memory that all processes of a run held together, in MB, seen from outside."""
+def peak_pss(folder: Path, *arguments: str) -> float:
+    """Return the most memory that all processes of a command held together, in MB, seen from outside."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     os.sync()
     peak = 0
-    with subprocess.Popen([*COMMAND, str(each)], cwd=folder, stdin=subprocess.DEVNULL) as run:
+    with subprocess.Popen([*COMMAND, *arguments], cwd=folder, stdin=subprocess.DEVNULL) as run:
         root = psutil.Process(run.pid)
         while not _has_ended(run):
             held = 0

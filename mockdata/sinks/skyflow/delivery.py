@@ -144,11 +144,11 @@ class Deliveries:
         while await self._rest(wait):
             answer = await self._post(body, timeout)
             tried += 1
-            wait = retries.wait(tried, answer.retry_after)
+            refused = refused_records(answer, body.records, self._route.bearer.hide)
+            wait = retries.wait(tried, answer.retry_after) if refused else 0.0
             left = last - time.monotonic() - wait
             is_last = tried == retries.tries or left <= 0
             timeout = min(timeout, left)
-            refused = refused_records(answer, body.records, self._route.bearer.hide)
             again = [] if is_last else [each for each in refused if each.may_pass]
             self._settle(body, answer, refused, again)
             if not again:
