@@ -13,7 +13,7 @@ import mockdata
 pytestmark = pytest.mark.asyncio
 
 SEED, TIMESTAMP = 7, 1_700_000_000
-CARD = mockdata.Vault("card", value="4[0-9]{14}{luhn}", token="{same:6,4}")
+CARD = mockdata.Vault("card", "4[0-9]{14}{luhn}", "{same:6,4}")
 
 
 class VaultDouble:

@@ -24,6 +24,7 @@ COUNTS = st.one_of(
 WRONG = {
     "counts": [0, -1, MAX_COUNT + 1, 1.5, "1000", None, True, {}, {"name": 0}, {"nome": 1}, {"name": "5"},
                {1: 1}, [5], object(), {"x" * 500: 1}, "a\nb"],
+    "vaults": [[], {}, iter(()), 5, [5]],
     "seed": [-1, 2**64, "7", 1.0, True],
     "timestamp": [0, 999_999_999, 10**10, "1700000000", -1_700_000_000, 1.7e9],
     "start": [-1, MAX_COUNT, 1.5, "5", None, True, {"name": -1}, {"nome": 1}, {"name": MAX_COUNT}, {1: 1},

@@ -118,6 +118,8 @@ def _name(key: object) -> object:
 def _records(counts: Counts, defined: Definitions) -> dict[str, int]:
     if not isinstance(counts, Mapping):
         every = _whole("counts", counts, 1, MAX_COUNT)
+        if not defined.counted:
+            raise PlanError("vaults", "there are none, so a count alone stands for none; name some")
         return dict.fromkeys(defined.counted, every)
     if not counts:
         known = ", ".join(defined.counted)
