@@ -93,6 +93,8 @@ def main() -> None:
     parser.add_argument("words", nargs="*", metavar="WORD")
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+        os.environ.pop(name, None)  # else every start compiles the sources again
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
         folder = Path(name) / "run"
         if given.words:
