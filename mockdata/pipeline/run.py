@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, Self, TypeVar
 
 import anyio
+import anyio.lowlevel
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from mockdata.errors import PlanError
@@ -274,6 +275,7 @@ async def _run(
                 peak_memory = pool.peak_memory()
         meter.check_complete()
         await off_the_loop(functools.partial(check_files, stage.written))
+        await anyio.lowlevel.checkpoint_if_cancelled()  # a run that is cancelled does not commit
     delivery = life.session.delivery
     return meter.report(peak_memory, delivery() if delivery is not None else None)
 
