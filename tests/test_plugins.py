@@ -110,6 +110,7 @@ def test_sinks_are_listed_with_package_and_description(install, command):
     lines = done.stdout.splitlines()
     assert [line.split()[:2] for line in lines] == [
         ["csv", "mockdata"],
+        ["jsonl", "mockdata"],
         ["plain", "acme-sinks"],
         *([name, "mockdata"] for name in sorted(set(plugins.OURS) - {"csv", "stdout"})),
         ["stdout", "mockdata"],
