@@ -267,7 +267,8 @@ async def visits(count, table=VISITS, **options):
     """Return the records of a table as a request should have them."""
     kept = ListSink()
     await mockdata.generate({table: count}, sink=kept, vaults=BOTH, **FIXED, **options)
-    rows = [dict(zip(kept.batches[table.name][0].columns, r)) for r in kept.records(table.name)]
+    names = [column.name for column in table.columns]
+    rows = [dict(zip(names, record, strict=True)) for record in kept.records(table.name)]
     if table is BARE:
         return [{"fields": row} for row in rows]
     return [

@@ -104,7 +104,10 @@ class Body:
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return the values and the tokens of a vault's records."""
-        return [(*item["fields"].values(), *item["tokens"].values()) for item in self.items()]
+        items = self.items()
+        values = (value for item in items for value in item["fields"].values())
+        tokens = (token for item in items for token in item["tokens"].values())
+        return [*zip(values, tokens, strict=True)]
 
 
 class Bodies:

@@ -66,10 +66,10 @@ class SkyflowSink:
         log_folder: Where error logs are written.
 
     Raises PlanError for bad arguments, and if the HTTP client is not installed. A run raises
-    PlanError if one of its vaults has no id here, a table does not fit, or no error log could be written; DeliveryError if
-    the vault cannot be reached, is not trusted or refuses the token, or the callable returns none;
-    and OSError if an error log cannot be written. Other failures end no run: ``Report.delivery``
-    counts them.
+    PlanError if one of its vaults has no id here, a table does not fit, or no error log could be
+    written; DeliveryError if the vault cannot be reached, is not trusted or refuses the token, or
+    the callable returns none; and OSError if an error log cannot be written. Other failures end no
+    run: ``Report.delivery`` counts them.
 
     """
 
