@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mockdata.render.layout import Columns, Rows
     from mockdata.sinks import Delivery, File, Run, Session, Sink, VaultRun, Writer
     from mockdata.sinks.csv import CsvSink
+    from mockdata.sinks.jsonl import JsonlSink
     from mockdata.sinks.skyflow import SkyflowSink
     from mockdata.sinks.stdout import StdoutSink
     from mockdata.vaults.file import read_vaults
@@ -35,6 +36,7 @@ __all__ = [
     "Delivery",
     "DeliveryError",
     "File",
+    "JsonlSink",
     "MockDataError",
     "PlanError",
     "Progress",
@@ -68,6 +70,7 @@ _HOMES = {
     "render.layout": ("Columns", "Rows"),
     "sinks": ("Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"),
     "sinks.csv": ("CsvSink",),
+    "sinks.jsonl": ("JsonlSink",),
     "sinks.skyflow": ("SkyflowSink",),
     "sinks.stdout": ("StdoutSink",),
     "vaults.file": ("read_vaults",),

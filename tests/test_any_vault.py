@@ -202,6 +202,10 @@ async def drop(batch):
             {"write": drop, "layouts": {"ssn": mockdata.Rows(b"", (b",", b","), b"\n")}},
             "its layout of ssn: 2 columns have 1 gaps, not 2",
         ),
+        (
+            {"write": drop, "layouts": {"ssn": mockdata.Rows(b"", b",", b"\n", columns=(0, 2))}},
+            r"its layout of ssn: columns \(0, 2\) are not some of 0 to 1",
+        ),
     ],
 )
 async def test_a_session_that_fits_no_run_is_refused(session, says):

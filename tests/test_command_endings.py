@@ -165,6 +165,8 @@ PLACES = st.sampled_from(
         ["--no-header", "-o", "it's"],
         ["-s", "stdout"],
         ["-s", "stdout", "-f", "jsonl"],
+        ["-s", "jsonl", "--fsync", "-o", "some folder"],
+        ["-s", "jsonl:out", "--no-clobber"],
         ["-s", "stdout", "--no-header", "--rate", "2.5k"],
         ["-s", "loader:$HOME"],
         ["--no-clobber", "--fsync"],

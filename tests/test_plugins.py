@@ -110,15 +110,16 @@ def test_sinks_are_listed_with_package_and_description(install, command):
     lines = done.stdout.splitlines()
     assert [line.split()[:2] for line in lines] == [
         ["csv", "mockdata"],
+        ["jsonl", "mockdata"],
         ["plain", "acme-sinks"],
-        *([name, "mockdata"] for name in sorted(set(plugins.OURS) - {"csv", "stdout"})),
+        *([name, "mockdata"] for name in sorted(set(plugins.OURS) - {"csv", "jsonl", "stdout"})),
         ["stdout", "mockdata"],
         ["store", "acme-sinks"],
     ]
     assert lines[0].endswith(
         "Writes two CSV files a vault in a folder, which it makes, and one a table."
     )
-    assert lines[1].endswith("no description")
+    assert lines[2].endswith("no description")
     assert lines[-1].endswith("  Says what it was called with.")
 
 

@@ -305,6 +305,27 @@ def test_rows_have_as_many_literals_as_gaps():
         program(columns, layout=Rows(b"<", (b"|",), b">"))
 
 
+@pytest.mark.parametrize(
+    ("places", "says"),
+    [
+        ((0, 3), r"columns \(0, 3\) are not some of 0 to 2"),
+        ((-1,), r"are not some of 0 to 2"),
+        ((), r"are not some of 0 to 2"),
+        ((1, 0, 1), r"columns \(1, 0, 1\) have one twice"),
+    ],
+)
+def test_columns_of_rows_are_there_and_come_once(places, says):
+    columns = [Column("made", side, (DIGIT,)) for side in ("a", "b", "c")]
+    with pytest.raises(ValueError, match=says):
+        program(columns, layout=Rows(b"<", b"|", b">", columns=places))
+
+
+def test_rows_of_some_columns_have_as_many_literals_as_gaps():
+    columns = [Column("made", side, (DIGIT,)) for side in ("a", "b", "c")]
+    with pytest.raises(ValueError, match="2 columns have 1 gaps, not 2"):
+        program(columns, layout=Rows(b"<", (b"|", b"/"), b">", columns=(2, 0)))
+
+
 # What a worker does.
 
 

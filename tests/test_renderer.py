@@ -164,6 +164,19 @@ def test_rows_read_back_by_a_csv_reader_are_the_texts(columns, start, count):
         assert [text for (text,) in read] == [row[number] for row in texts]
 
 
+@given(st.data(), st.lists(COLUMNS, min_size=1, max_size=4), STARTS, st.integers(1, 20))
+@settings(max_examples=100)
+def test_rows_have_the_columns_that_are_asked_for_in_their_order(data, columns, start, count):
+    """The texts are those of a row of all columns: the others have no part in them."""
+    order = data.draw(st.permutations(range(len(columns))))
+    order = tuple(order[: data.draw(st.integers(1, len(order)))])
+    layout = Rows(b"", b",", b"\n", "csv", order)
+    program, (rows,) = rendered(columns, layout, start, count)
+    texts = [[row[place] for place in order] for row in expected(columns, start, count)]
+    assert [*csv.reader(io.StringIO(rows.decode(), newline=""), strict=True)] == texts
+    assert len(program.quoted) == len(columns)
+
+
 @given(COLUMNS, COLUMNS, STARTS, st.integers(1, 20))
 @settings(max_examples=200)
 def test_rows_read_back_as_json_are_the_texts(value, token, start, count):

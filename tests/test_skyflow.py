@@ -10,10 +10,10 @@ import pytest
 
 import mockdata
 from mockdata.sinks.skyflow import VaultTarget
-from mockdata.sinks.skyflow.body import Bodies, record_layout
+from mockdata.sinks.skyflow.body import Bodies, Fields
 from mockdata.testing import ListSink
 
-from .odd import ODD, PEOPLE, QUOTED
+from .odd import ODD, QUOTED
 from .scripted import serving
 from .skyflow import (
     FIXED,
@@ -77,7 +77,12 @@ class Rows(ListSink):
 
     @asynccontextmanager
     async def open(self, run):
-        layouts = {vault.name: record_layout(self._column) for vault in run.vaults}
+        layouts = {
+            vault.name: (
+                Fields.of_table(vault.columns) if vault.is_table else Fields.of_vault(self._column)
+            ).layout()
+            for vault in run.vaults
+        }
         async with super().open(run) as session:
             yield replace(session, layouts=layouts, batch_size=self._size)
 
@@ -236,8 +241,123 @@ async def test_any_texts_arrive_and_are_logged_as_they_are(tmp_path):
     assert {field: {*pairs} for field, pairs in logged(tmp_path).items()} == found
 
 
-async def test_a_table_is_refused_before_anything_is_sent(vault):
+# Tables
+
+VISITS = mockdata.Table(
+    "visits",
+    {
+        "visit_id": {"pattern": "{index:1}", "type": "int64"},
+        "odd_token": "{odd.token}",
+        "like": "{like.value}",
+        "like_token": "{like.token}",
+        "like_token_token": "x{index}",
+        "day": {"pattern": "{date:2020-01-01..2024-12-31}", "type": "date"},
+        "odd": "{odd.value}",
+    },
+)
+"""Tokens before, beside and behind their fields, and texts that read like the JSON around them."""
+
+BARE = mockdata.Table("bare", {"number": "{index}", "other_token": "{like.value}"})
+"""No field has a token."""
+
+BOTH = [ODD, LIKE_TOKENS]
+
+
+async def visits(count, table=VISITS, **options):
+    """Return the records of a table as a request should have them."""
+    kept = ListSink()
+    await mockdata.generate({table: count}, sink=kept, vaults=BOTH, **FIXED, **options)
+    names = [column.name for column in table.columns]
+    rows = [dict(zip(names, record, strict=True)) for record in kept.records(table.name)]
+    if table is BARE:
+        return [{"fields": row} for row in rows]
+    return [
+        {
+            "fields": {k: row[k] for k in ("visit_id", "like", "like_token_token", "day", "odd")},
+            "tokens": {k: row[f"{k}_token"] for k in ("like", "odd")},
+        }
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("table", [VISITS, BARE], ids=lambda table: table.name)
+async def test_a_row_of_a_table_is_a_record_with_its_fields(table):
+    async with serving() as server:
+        used = sink(server.url, {table.name.upper(): "v"}, concurrency=1, upsert="visit_id")
+        report = await mockdata.generate({table: 301}, sink=used, vaults=BOTH, **FIXED)
+    assert [request.path for request in server.requests] == 2 * [f"/v1/vaults/v/{table.name}"]
+    found = [record for request in server.requests for record in request.json["records"]]
+    assert found == await visits(301, table)
+    assert {request.json["upsert"] for request in server.requests} == {"visit_id"}
+    assert report.delivery.sent == 301
+
+
+@pytest.mark.parametrize("table", [VISITS, BARE], ids=lambda table: table.name)
+async def test_bodies_of_a_table(table):
+    rows, records = Rows(50), await visits(120, table, start=5)
+    await mockdata.generate({table: 120}, sink=rows, vaults=BOTH, start=5, **FIXED)
+    bodies = Bodies(50, 125, {"byot": "DISABLE"})
+    made = [body for batch in rows.batches[table.name] for body in bodies.take(batch)]
+    assert [item for body in made for item in body.items()] == records
+    assert made[1].only([3, 7]).items() == [records[53], records[57]]
+    for k, body in enumerate(made):
+        assert json.loads(body.without_tokens()) == {
+            "records": [{"fields": each["fields"]} for each in records[50 * k :][:50]],
+            "byot": "DISABLE",
+        }
+        assert json.loads(body.only([0]).without_tokens())["records"] == [
+            {"fields": records[50 * k]["fields"]}
+        ]
+
+
+async def test_the_service_may_call_a_table_something_else():
+    async with serving() as server:
+        targets = {"visits": VaultTarget("v", "Stays", "VISITS"), "odd": "w"}
+        await mockdata.generate({VISITS: 1, ODD: 1}, sink=sink(server.url, targets), vaults=BOTH)
+    fields = {request.path: request.json["records"][0]["fields"] for request in server.requests}
+    assert "visit_id" in fields["/v1/vaults/v/Stays"]
+    assert [*fields["/v1/vaults/w/odd"]] == ["odd"]
+
+
+@pytest.mark.parametrize("byot", ["ENABLE", "DISABLE"])
+async def test_failed_rows_are_logged_with_all_fields(vault, tmp_path, byot):
+    emulator, records = vault("--refuse", 0.2, "--partial", 0.2), await visits(1_000)
+    used = sink(emulator.url, {"visits": "v", "like": "w"}, byot=byot, batch_size=100)
+    counts = {VISITS: 1_000, LIKE_TOKENS: 50}
+    report = await mockdata.generate(counts, sink=used, vaults=BOTH, **FIXED)
+    failed = logged(tmp_path)
+    assert len(failed["visits"]) + len(failed["like"]) == report.delivery.failed
+    assert 0 < len(failed["visits"]) < 500
+    assert all(record in records for record in failed["visits"])
+    assert {type(record) for record in failed["like"]} == {tuple}
+    tables = emulator.stats()["tables"]
+    assert tables["visits"]["records"] == 1_000 - len(failed["visits"])
+    assert tables["visits"]["values"] == tables["visits"]["records"]
+    assert tables["visits"]["tokens"] == (0 if byot == "DISABLE" else tables["visits"]["records"])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (
+            {"byot": "ENABLE_STRICT"},
+            "byot: it wants tokens for every field, and visits has no day_",
+        ),
+        ({"upsert": True}, "upsert: visits is a table: name the one"),
+        ({"vaults": {"odd": "v"}}, "vaults: 'visits' has no vault id; say odd=COUNT"),
+    ],
+)
+async def test_a_table_that_does_not_fit_is_refused_before_anything_is_sent(options, says):
+    async with serving() as server:
+        used = sink(server.url, **{"vaults": {"visits": "v", "odd": "w"}} | options)
+        with pytest.raises(mockdata.PlanError, match=f"^{says}"):
+            await mockdata.generate({VISITS: 5, ODD: 5}, vaults=BOTH, sink=used)
+    assert server.requests == []
+
+
+async def test_a_table_with_a_token_for_every_field_may_be_strict(vault):
+    table = mockdata.Table("pairs", {"odd_token": "{odd.token}", "odd": "{odd.value}"})
     emulator = vault()
-    with pytest.raises(mockdata.PlanError, match=r"^sink: skyflow sends no tables, and people is"):
-        await mockdata.generate({PEOPLE: 5, "ssn": 5}, vaults=[ODD], sink=sink(emulator.url))
-    assert emulator.stats()["answers"] == {}
+    used = sink(emulator.url, {"pairs": "v"}, byot="ENABLE_STRICT")
+    report = await mockdata.generate({table: 500}, vaults=[ODD], sink=used)
+    assert (report.delivery.sent, emulator.stats()["answers"]) == (500, {"200": 2})

@@ -61,6 +61,20 @@ def test_the_command_says_what_has_failed(vault, tmp_path, mockdata_command):
     assert emulator.stats()["tables"]["ssn"]["records"] == sent
 
 
+def test_the_command_loads_a_table_of_a_file(vault, tmp_path, mockdata_command):
+    emulator = vault("--refuse", 0.1, token=TOKEN)
+    configuration(tmp_path, emulator.url, {"people": "v", "ssn": "w"})
+    (tmp_path / "people.toml").write_text(
+        '[tables.people]\nssn_token = "{ssn.token}"\nssn = "{ssn.value}"\nborn = "{dob.date}"\n'
+    )
+    words = ["people=1000", "--vaults", "people.toml", "-s", "skyflow:config.json", "--json", *SAME]
+    done = mockdata_command(*words, env=with_token())
+    delivery, failed = json.loads(done.stdout)["delivery"], logged(tmp_path)["people"]
+    assert (done.returncode, delivery["sent"]) == (1, 1000 - len(failed))
+    assert {(*record["fields"], *record["tokens"]) for record in failed} == {("ssn", "born", "ssn")}
+    assert emulator.stats()["tables"]["people"]["tokens"] == delivery["sent"]
+
+
 def test_a_vault_without_an_id_is_wrong_use(vault, tmp_path, mockdata_command):
     emulator = vault()
     configuration(tmp_path, emulator.url, {"ssn": "v", "dob": "v"})

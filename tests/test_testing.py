@@ -134,11 +134,13 @@ ROWS = {
     "json": mockdata.Rows(b'["', b'","', b'"]\n', escape="json"),
     "csv": mockdata.Rows(b"", b",", b"\n", escape="csv"),
     "none": mockdata.Rows(b"<", b"> <", b">\n"),
+    "turned": mockdata.Rows(b"<", b"> <", b">\n", columns=(1, 0)),
 }
 READ = {
     "json": json.loads,
     "csv": lambda row: next(csv.reader([row])),
     "none": lambda row: row[1:-1].split("> <"),
+    "turned": lambda row: row[1:-1].split("> <")[::-1],
 }
 
 

@@ -15,17 +15,24 @@ from mockdata.pipeline.plan import checked_rate, checked_workers, nearest, plan_
 from mockdata.sinks import AnySink, Run
 from mockdata.vaults.file import Definitions, definitions
 
-__all__ = ["FOLDER", "FORMATS", "Options", "Said", "help_text", "load_sink", "parse"]
+__all__ = ["FILE_SINKS", "FOLDER", "FORMATS", "Options", "Said", "help_text", "load_sink", "parse"]
 
 FORMATS: Final = ("csv", "jsonl")
 
 FOLDER: Final = "data"
 
-OWN_ARGUMENTS: Final = {"csv": "output", "stdout": "format"}
+FILE_SINKS: Final = ("csv", "jsonl")
+"""Our sinks that write files in the folder of ``--output``."""
+
+OWN_ARGUMENTS: Final = {"csv": "output", "jsonl": "output", "stdout": "format"}
 """Our sinks, and the option that says the same as ``NAME:ARGUMENT``."""
 
-CSV_OPTIONS: Final = {"no_header": True, "no_clobber": False, "fsync": False}
-"""Options of the CSV files, and whether rows on standard output have them too."""
+SINK_OPTIONS: Final = {
+    "no_header": (("csv", "stdout"), "CSV, in files or on stdout"),
+    "no_clobber": (FILE_SINKS, f"files: -s {' or '.join(FILE_SINKS)}"),
+    "fsync": (FILE_SINKS, f"files: -s {' or '.join(FILE_SINKS)}"),
+}
+"""Options that some of our sinks have, these sinks, and what is said of them elsewhere."""
 
 EXAMPLES: Final = """\
 examples:
@@ -157,20 +164,22 @@ def _check_sink_options(given: argparse.Namespace) -> None:
     if given.format is not None and given.format not in FORMATS:
         problem = f"{shown(given.format)} is not one of {', '.join(FORMATS)}"
         raise PlanError("format", problem + nearest(given.format, FORMATS))
+    if given.format not in (None, given.sink) and given.sink in FILE_SINKS:
+        raise PlanError("format", f"it is for -s stdout; for files, say -s {given.format}")
     if given.format == "jsonl" and given.sink != "stdout":
         raise PlanError("format", "jsonl is for -s stdout")
-    for option, on_stdout in CSV_OPTIONS.items():
-        fits = given.sink == "csv" or (on_stdout and given.sink == "stdout")
-        if getattr(given, option) and (not fits or given.format == "jsonl"):
-            only = "CSV, in files or on stdout" if on_stdout else "files: -s csv"
+    for option, (sinks, only) in SINK_OPTIONS.items():
+        if getattr(given, option) and (given.sink not in sinks or given.format == "jsonl"):
             raise PlanError(option.replace("_", "-"), f"is for {only}")
 
 
 def load_sink(options: Options) -> AnySink:
     """Return the sink that the options name. Raises PlanError if it cannot be had."""
-    if options.sink == "csv":
-        settings = {"clobber": options.clobber, "fsync": options.fsync, "header": options.header}
-        return find_sink(f"csv:{options.output}", **settings)
+    if options.sink in FILE_SINKS:
+        settings = {"clobber": options.clobber, "fsync": options.fsync}
+        if options.sink == "csv":
+            settings["header"] = options.header
+        return find_sink(f"{options.sink}:{options.output}", **settings)
     if options.sink == "stdout":
         return find_sink(f"stdout:{options.format}", header=options.header)
     return find_sink(options.sink)
@@ -246,7 +255,8 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "where they go": {
         "-s --sink": {
             "default": "csv",
-            "help": "csv (default), stdout, MODULE:CALLABLE or an installed sink's NAME[:ARGUMENT]",
+            "help": "csv (default), jsonl, stdout, MODULE:CALLABLE or an installed sink's "
+            "NAME[:ARGUMENT]",
         },
         "--list-sinks": _printed(list_sinks, "list the sinks by name and exit"),
         "-o --output": {"metavar": "DIR", "help": f"folder of the files (default: {FOLDER})"},

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
-from mockdata.command.arguments import Options, Said, help_text, load_sink, parse
+from mockdata.command.arguments import FILE_SINKS, Options, Said, help_text, load_sink, parse
 from mockdata.command.ending import DONE, FAILED, STDOUT, WRONG_USE, Ending
 from mockdata.command.output import say, silence
 from mockdata.command.signals import Signals, leave, listening
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DONE", "FAILED", "WRONG_USE", "main"]
 
-OUR_SINKS: Final = ("csv", "stdout")
+OUR_SINKS: Final = (*FILE_SINKS, "stdout")
 PACKAGE: Final = os.path.dirname(os.path.dirname(__file__))
 LOOP_FILES: Final = 16
 """Files that an event loop may open; one that finds fewer ends the process without a word."""
@@ -166,7 +166,7 @@ def _progress(
 
 def _loop_factory(options: Options) -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's, where batches pass through the loop: to import it takes time as well."""
-    if options.sink == "csv":
+    if options.sink in FILE_SINKS:
         return None
     try:
         import uvloop

@@ -48,8 +48,7 @@ class Ending:
             from mockdata.command.repeat import repeating
             from mockdata.command.summary import summary
 
-            folder = options.output if options.sink == "csv" else None
-            say(summary(report, options.run, folder, repeating(options)), sys.stderr)
+            say(summary(report, options, repeating(options)), sys.stderr)
         if delivery is not None and delivery.failed:
             from mockdata.command.summary import account
 

@@ -21,6 +21,7 @@ GROUP: Final = "mockdata.sinks"
 
 OURS: Final = {
     "csv": "mockdata.sinks.csv:CsvSink",
+    "jsonl": "mockdata.sinks.jsonl:JsonlSink",
     "stdout": "mockdata.sinks.stdout:StdoutSink",
     "skyflow": "mockdata.sinks.skyflow:SkyflowSink.from_config",
 }

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 
-from mockdata.command.arguments import FOLDER, FORMATS, Options
+from mockdata.command.arguments import FILE_SINKS, FOLDER, FORMATS, Options
 
 __all__ = ["continuing", "repeating"]
 
@@ -53,7 +53,7 @@ def _place(options: Options) -> Iterator[str]:
     """Say where the records go, how and how fast, as far as it is not the default."""
     if options.sink != "csv":
         yield from _option("-s", "--sink", options.sink)
-    elif options.output != FOLDER:
+    if options.sink in FILE_SINKS and options.output != FOLDER:
         yield from _option("-o", "--output", options.output)
     if options.format != FORMATS[0]:
         yield from ("-f", options.format)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import zip_longest
 from typing import Final
 
+from mockdata.command.arguments import Options
 from mockdata.pipeline.report import Report
 from mockdata.sinks import Delivery, Run, VaultRun
 
@@ -17,19 +18,20 @@ WIDTH: Final = 80
 RECORDS: Final = 15
 """Columns of a number of records, where there is room."""
 
-VAULT_FILES: Final = ("_data.csv", "_tokens.csv")
-TABLE_FILE: Final = (".csv",)
+FILES: Final = {
+    "csv": (("_data.csv", "_tokens.csv"), (".csv",)),
+    "jsonl": ((".jsonl",), (".jsonl",)),
+}
+"""Of each sink that writes files: how the names of a vault's files end, and those of a table's."""
+
 PAIR: Final = ("values", "tokens")
 ROWS: Final = ("rows",)
 
 
-def summary(report: Report, run: Run, folder: str | None, command: str) -> str:
-    """Return what is said when a run is done.
-
-    ``folder`` is that of the CSV files, if there are any; ``command`` repeats the run.
-    """
-    lines = _vault_lines(report, run, folder)
-    where = f" in {folder}" if folder is not None else ""
+def summary(report: Report, options: Options, command: str) -> str:
+    """Return what is said when a run is done; ``command`` repeats it."""
+    lines = _vault_lines(report, options.run, options.sink)
+    where = f" in {options.output}" if options.sink in FILES else ""
     size, seconds = scaled(report.bytes, "B"), f"{report.seconds:.2f} s"
     lines.append(
         f"{report.records:,} records, {size}{where}, in {seconds}: "
@@ -42,11 +44,11 @@ def summary(report: Report, run: Run, folder: str | None, command: str) -> str:
     return "\n".join(lines)
 
 
-def _vault_lines(report: Report, run: Run, folder: str | None) -> list[str]:
+def _vault_lines(report: Report, run: Run, sink: str) -> list[str]:
     """Return a line a vault; of files whose names would make it too wide, with their endings."""
-    if folder is None:
+    if sink not in FILES:
         return _aligned(report, {v.name: ROWS if _is_rows(report, v) else PAIR for v in run.vaults})
-    endings = {v.name: TABLE_FILE if v.is_table else VAULT_FILES for v in run.vaults}
+    endings = {v.name: FILES[sink][v.is_table] for v in run.vaults}
     names = {name: tuple(name + ending for ending in of) for name, of in endings.items()}
     lines = _aligned(report, names, RECORDS)
     return lines if max(map(len, lines)) <= WIDTH else _aligned(report, endings)

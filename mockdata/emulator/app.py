@@ -102,7 +102,7 @@ class Emulator:
         return None if fault == "drop_after" else reply
 
     def _take(self, table: str, insert: Insert, fault: Fault | None) -> Reply:
-        values = [next(iter(record.fields.values())) for record in insert.records]
+        values = ["\0".join(record.fields.values()) for record in insert.records]
         failing = self._faults.some_of(len(values)) if fault == "partial" else set()
         errors = dict.fromkeys(failing, PARTIAL)
         if self._faults.refuse:
@@ -110,7 +110,7 @@ class Emulator:
         if errors and not insert.continueOnError:
             raise Refusal(*next(iter(errors.values())))
         pairs = [
-            (value, next(iter((record.tokens or {}).values()), None))
+            (value, "\0".join(record.tokens.values()) if record.tokens else None)
             for place, (value, record) in enumerate(zip(values, insert.records, strict=True))
             if place not in errors
         ]

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from mockdata.render.drawn import is_quoted
 from mockdata.render.items import Item, Lit
 from mockdata.render.layout import Columns, Layout
+from mockdata.render.layout import Rows as LayoutOfRows
 from mockdata.render.lines import Rows
 from mockdata.render.program import Program
 from mockdata.render.schedule import scheduled
@@ -36,29 +37,29 @@ def compile_program(
     """Return the program that renders columns in a layout.
 
     An output is a column's, in their order, or the only one of ``Rows``. No two different columns
-    have the same vault and side.
+    have the same vault and side. Raises ValueError for ``Rows`` that do not fit the columns.
     """
     compiler = Compiler(seed, timestamp, layout.escape)
-    for column in columns:
-        compiler.look_ahead(column)
     quoted = tuple(is_quoted(column, layout.escape) for column in columns)
-    made = [compiler.column(column) for column in columns]
-    cells = [
-        [Lit(QUOTE), *items, Lit(QUOTE)] if quotes else items
-        for items, quotes in zip(made, quoted, strict=True)
-    ]
+    order = layout.order(len(columns)) if isinstance(layout, LayoutOfRows) else range(len(columns))
+    for place in order:
+        compiler.look_ahead(columns[place])
+    cells = []
+    for place in order:
+        items = compiler.column(columns[place])
+        cells.append([Lit(QUOTE), *items, Lit(QUOTE)] if quoted[place] else items)
     rows = Rows(compiler.steps)
-    for items in _outputs(cells, layout):
+    for items in _outputs(cells, layout, len(columns)):
         rows.add(items)
     steps = scheduled(compiler.steps.made, rows.puts(), rows.lines)
     return Program(compiler.steps.registers, tuple(steps), tuple(rows.lines), quoted, compiler.bias)
 
 
-def _outputs(cells: Sequence[Sequence[Item]], layout: Layout) -> list[list[Item]]:
-    """Return the items of each output's rows."""
+def _outputs(cells: Sequence[Sequence[Item]], layout: Layout, columns: int) -> list[list[Item]]:
+    """Return the items of each output's rows; the layout's columns are some of so many."""
     if isinstance(layout, Columns):
         return [[*items, Lit(layout.end)] for items in cells]
-    before, *gaps = layout.gaps(len(cells))
+    before, *gaps = layout.gaps(columns)
     row: list[Item] = [Lit(before)]
     for items, gap in zip(cells, gaps, strict=True):
         row += [*items, Lit(gap)]

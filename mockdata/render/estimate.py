@@ -22,7 +22,8 @@ def mean_widths(columns: Sequence[Column], layout: Layout, indices: range) -> tu
     widths = [_mean(column, layout.escape, indices) for column in columns]
     if isinstance(layout, Columns):
         return tuple(width + len(layout.end) for width in widths)
-    return (sum(widths) + sum(map(len, layout.gaps(len(columns)))),)
+    placed = sum(widths[place] for place in layout.order(len(columns)))
+    return (placed + sum(map(len, layout.gaps(len(columns)))),)
 
 
 def _mean(column: Column, escape: Escape, indices: range) -> float:

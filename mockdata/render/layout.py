@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 from mockdata.vaults.frozen import frozen
 
-__all__ = ["CSV_LINES", "Columns", "Escape", "Layout", "Rows", "escaped", "needs_quotes"]
+__all__ = [
+    "CSV_LINES",
+    "Columns",
+    "Escape",
+    "Layout",
+    "Rows",
+    "escaped",
+    "json_objects",
+    "needs_quotes",
+]
 
 Escape = Literal["none", "csv", "json"]
 """``csv`` quotes as RFC 4180 does, ``json`` escapes what stands within a JSON string."""
@@ -26,26 +35,43 @@ class Rows:
     r"""One output: ``before`` the first column, ``between`` any two, ``after`` the last.
 
     ``between`` is one literal for every gap, or a literal for each. The literals stand as they are.
+    ``columns`` are the places of the columns that a row has, in its order; all of them if None.
 
     >>> Rows(b"ssn,", b",", b"\n", escape="csv").gaps(3)
     (b'ssn,', b',', b',', b'\n')
+    >>> Rows(b"", b",", b"\n", columns=(2, 0)).order(3)
+    (2, 0)
     """
 
     before: bytes
     between: bytes | tuple[bytes, ...]
     after: bytes
     escape: Escape = "none"
+    columns: tuple[int, ...] | None = None
+
+    def order(self, columns: int) -> tuple[int, ...]:
+        """Return the places of the columns that a row has, of so many that there are.
+
+        Raises ValueError if one is not there, or comes twice.
+        """
+        if self.columns is None:
+            return tuple(range(columns))
+        if not self.columns or not set(self.columns) <= set(range(columns)):
+            raise ValueError(f"columns {self.columns} are not some of 0 to {columns - 1}")
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError(f"columns {self.columns} have one twice")
+        return tuple(self.columns)
 
     def gaps(self, columns: int) -> tuple[bytes, ...]:
-        """Return what stands before, between and behind so many columns.
+        """Return what stands before, between and behind the columns, of so many that there are.
 
-        Raises ValueError if there are not as many literals as gaps.
+        Raises ValueError if there are not as many literals as gaps, or for columns that are wrong.
         """
-        between = self.between
+        placed, between = len(self.order(columns)), self.between
         if isinstance(between, bytes):
-            between = (between,) * (columns - 1)
-        if len(between) != columns - 1:
-            raise ValueError(f"{columns} columns have {columns - 1} gaps, not {len(between)}")
+            between = (between,) * (placed - 1)
+        if len(between) != placed - 1:
+            raise ValueError(f"{placed} columns have {placed - 1} gaps, not {len(between)}")
         return self.before, *between, self.after
 
 
@@ -69,6 +95,22 @@ def escaped(text: str, escape: Escape) -> str:
     if escape == "json":
         return text.replace("\\", "\\\\").replace(QUOTES, '\\"')
     return text
+
+
+def json_objects(keys: Sequence[str], **first: str) -> Rows:
+    r"""Return rows that are a JSON object each, with ``first`` before the columns by their keys.
+
+    >>> json_objects(["ssn", "ssn_token"], vault="ssn").gaps(2)
+    (b'{"vault":"ssn","ssn":"', b'","ssn_token":"', b'"}\n')
+    """
+    constants = "".join(f'"{name}":"{escaped(text, "json")}",' for name, text in first.items())
+    before, *between = (f'"{escaped(key, "json")}":"' for key in keys)
+    return Rows(
+        f"{{{constants}{before}".encode(),
+        tuple(f'",{each}'.encode() for each in between),
+        b'"}\n',
+        escape="json",
+    )
 
 
 def needs_quotes(texts: Iterable[str]) -> bool:

@@ -15,7 +15,7 @@ import anyio
 
 from mockdata.errors import PlanError
 from mockdata.render.batch import Batch
-from mockdata.render.layout import Rows
+from mockdata.render.layout import Rows, json_objects
 from mockdata.sinks.base import Run, Session, VaultRun
 from mockdata.workers.limits import naming
 from mockdata.workers.tasks import in_thread
@@ -97,15 +97,9 @@ def _csv_rows(vault: VaultRun) -> Rows:
 
 
 def _json_rows(vault: VaultRun) -> Rows:
-    """Return the layout of JSON objects; no name in them has what would have to be escaped."""
-    kind = "table" if vault.is_table else "vault"
-    first, *others = vault.columns if vault.is_table else ("value", "token")
-    return Rows(
-        f'{{"{kind}":"{vault.name}","{first}":"'.encode(),
-        tuple(f'","{column}":"'.encode() for column in others),
-        b'"}\n',
-        escape="json",
-    )
+    if vault.is_table:
+        return json_objects(vault.columns, table=vault.name)
+    return json_objects(("value", "token"), vault=vault.name)
 
 
 _LAYOUTS: Final = {"csv": _csv_rows, "jsonl": _json_rows}

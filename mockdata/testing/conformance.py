@@ -299,9 +299,9 @@ def _row(layout: Rows, batch: Batch, record: Record) -> bytes:
     """Return the row of a record."""
     before, *behind = layout.gaps(len(record))
     row = [before]
-    for text, is_quoted, gap in zip(record, batch.form.quoted, behind, strict=True):
-        mark = '"' if is_quoted and layout.escape == "csv" else ""
-        row += [f"{mark}{escaped(text, layout.escape)}{mark}".encode(), gap]
+    for place, gap in zip(layout.order(len(record)), behind, strict=True):
+        mark = '"' if batch.form.quoted[place] and layout.escape == "csv" else ""
+        row += [f"{mark}{escaped(record[place], layout.escape)}{mark}".encode(), gap]
     return b"".join(row)
 
 

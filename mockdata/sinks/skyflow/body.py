@@ -4,34 +4,73 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from mockdata.render.batch import Batch
 from mockdata.render.layout import Rows
 
-__all__ = ["Bodies", "Body", "record_layout"]
+__all__ = ["Bodies", "Body", "Fields"]
 
 HEAD: Final = b'{"records":['
 
 STRING: Final = rb'"(?:[^"\\]|\\.)*"'
 """A JSON string; in a name and in a text quotes are escaped."""
 
-TOKENS: Final = re.compile(rb',"tokens":\{%b:%b\}' % (STRING, STRING))
+PAIR: Final = rb"%b:%b" % (STRING, STRING)
+
+TOKENS: Final = re.compile(rb',"tokens":\{%b(?:,%b)*\}' % (PAIR, PAIR))
 """The tokens of a record, behind its fields. Within a string no quote stands without a backslash,
 so that no text reads like them."""
 
 
-def record_layout(column: str) -> Rows:
-    """Return how a record and the comma behind it are rendered, for the field of a column."""
-    field = json.dumps(column)
-    return Rows(
-        f'{{"fields":{{{field}:"'.encode(),
-        f'"}},"tokens":{{{field}:"'.encode(),
-        b'"}},',
-        escape="json",
-    )
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The fields of a record, and the tokens of some of them: each with the place of its column.
+
+    >>> Fields.of_table(["number", "ssn", "ssn_token"]).layout().before
+    b'{"fields":{"number":"'
+    """
+
+    values: Mapping[str, int]
+    tokens: Mapping[str, int]
+
+    @classmethod
+    def of_vault(cls, field: str) -> Self:
+        """Return the field that has a vault's values and their tokens."""
+        return cls({field: 0}, {field: 1})
+
+    @classmethod
+    def of_table(cls, columns: Sequence[str]) -> Self:
+        """Return a field for each column, but for the columns with tokens.
+
+        The tokens of a column are in the one that has its name with ``_token`` behind it.
+        """
+        tokens: dict[str, str] = {}
+        for column in sorted(columns, key=len):  # a_token before a_token_token
+            if (token := f"{column}_token") in columns and column not in tokens.values():
+                tokens[column] = token
+        places = {column: place for place, column in enumerate(columns)}
+        return cls(
+            {name: place for name, place in places.items() if name not in tokens.values()},
+            {name: places[tokens[name]] for name in columns if name in tokens},
+        )
+
+    def layout(self) -> Rows:
+        """Return how a record and the comma behind it are rendered."""
+        values = [f'{json.dumps(name)}:"' for name in self.values]
+        tokens = [f'{json.dumps(name)}:"' for name in self.tokens]
+        gaps = [f'",{value}' for value in values[1:]]
+        if tokens:
+            gaps += [f'"}},"tokens":{{{tokens[0]}', *(f'",{token}' for token in tokens[1:])]
+        return Rows(
+            f'{{"fields":{{{values[0]}'.encode(),
+            tuple(gap.encode() for gap in gaps),
+            b'"}},',
+            escape="json",
+            columns=(*self.values.values(), *self.tokens.values()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +97,21 @@ class Body:
         """Return the JSON without the tokens."""
         return TOKENS.sub(b"", self.content)
 
+    def items(self) -> list[dict[str, dict[str, str]]]:
+        """Return each record's ``fields`` and, if it has any, ``tokens``."""
+        records: list[dict[str, dict[str, str]]] = json.loads(self.content)["records"]
+        return records
+
     def pairs(self) -> list[tuple[str, str]]:
-        """Return the values and their tokens."""
-        records = json.loads(self.content)["records"]
-        return [(*record["fields"].values(), *record["tokens"].values()) for record in records]
+        """Return the values and the tokens of a vault's records."""
+        items = self.items()
+        values = (value for item in items for value in item["fields"].values())
+        tokens = (token for item in items for token in item["tokens"].values())
+        return [*zip(values, tokens, strict=True)]
 
 
 class Bodies:
-    """Makes bodies of one vault's batches, which are rows of ``record_layout``.
+    """Makes bodies of one vault's batches, which are rows of ``Fields.layout``.
 
     A batch of ``size`` records is a body. Those that are smaller, as with a rate, are put together
     as far as they go into ``size``. ``stop`` is the index behind the vault's last record, and

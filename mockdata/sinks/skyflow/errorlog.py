@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -18,11 +19,13 @@ class ErrorLog:
 
     Each entry is written with the log's ending behind it, over the ending before, so that the file
     is whole at any time. Where an entry finds no room, what was there before it is put back: that
-    takes no room.
+    takes no room. Records of a table are written as a request has them, for they have several
+    fields; the loader knows one alone.
     """
 
-    def __init__(self, folder: str, target: VaultTarget) -> None:
+    def __init__(self, folder: str, target: VaultTarget, *, is_table: bool = False) -> None:
         self._folder = folder
+        self._is_table = is_table
         self._target = target
         self._lost: OSError | None = None
         self._file = -1
@@ -40,7 +43,7 @@ class ErrorLog:
             raise self._lost
         entry = {
             "batch_number": body.number,
-            "records": [{"Value": value, "Token": token} for value, token in body.pairs()],
+            "records": self._records_of(body),
             "error": problem,
             "status_code": status,
             "timestamp": _now().isoformat(),
@@ -53,6 +56,12 @@ class ErrorLog:
             error.filename = error.filename or self.path
             self._restore()
             raise
+
+    def _records_of(self, body: Body) -> Sequence[object]:
+        """Return records in the loader's form or, with several fields, in that of a request."""
+        if self._is_table:
+            return body.items()
+        return [{"Value": value, "Token": token} for value, token in body.pairs()]
 
     def close(self) -> None:
         """Close the file, if there is one. Raises OSError if what was written has been lost."""

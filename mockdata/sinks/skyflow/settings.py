@@ -46,7 +46,8 @@ NONE: Final[Mapping[str, Any]] = {}
 class VaultTarget:
     """A vault of the service: its id, and the column that takes the values.
 
-    The column is the table's name as well. ``name`` is what error logs call the vault.
+    The column is the table's name as well. Of a table of ours it is the table's name alone: its
+    columns have their own. ``name`` is what error logs call the vault.
     """
 
     id: str

@@ -15,7 +15,7 @@ from mockdata.render.batch import Batch
 from mockdata.sinks.base import Run, Session, VaultRun
 from mockdata.sinks.skyflow.answers import Retries
 from mockdata.sinks.skyflow.bearer import Bearer, TokenSource, found_token
-from mockdata.sinks.skyflow.body import Bodies, record_layout
+from mockdata.sinks.skyflow.body import Bodies, Fields
 from mockdata.sinks.skyflow.delivery import Deliveries, Errors, Route
 from mockdata.sinks.skyflow.errorlog import ErrorLog
 from mockdata.sinks.skyflow.settings import (
@@ -43,7 +43,8 @@ class SkyflowSink:
 
     Args:
         vault_url: ``https://...``, or ``http://`` for a server on this machine.
-        vaults: Vault name to vault id, or to a ``VaultTarget`` where the column is another.
+        vaults: Name of a vault or table to vault id, or to a ``VaultTarget`` where the column is
+            another.
         token: The bearer token, or a plain or async callable that returns one and is called again
             when it has expired; if None, that of the environment variable SKYFLOW_BEARER_TOKEN,
             or what is typed at the terminal.
@@ -53,7 +54,7 @@ class SkyflowSink:
         byot: ENABLE; ENABLE_STRICT, which wants a token for every field; or DISABLE, which takes
             none: only the values are sent.
         upsert: The column by which records are updated that are there already; True for the column
-            that is sent.
+            that is sent, of vaults.
         pause: Seconds before each request.
         tries: How often a request is made, at most.
         retry_seconds: How long it is tried, at most; the first try is given ``answer_timeout``.
@@ -65,10 +66,10 @@ class SkyflowSink:
         log_folder: Where error logs are written.
 
     Raises PlanError for bad arguments, and if the HTTP client is not installed. A run raises
-    PlanError if one of its vaults has no id here or no error log could be written; DeliveryError if
-    the vault cannot be reached, is not trusted or refuses the token, or the callable returns none;
-    and OSError if an error log cannot be written. Other failures end no run: ``Report.delivery``
-    counts them.
+    PlanError if one of its vaults has no id here, a table does not fit, or no error log could be
+    written; DeliveryError if the vault cannot be reached, is not trusted or refuses the token, or
+    the callable returns none; and OSError if an error log cannot be written. Other failures end no
+    run: ``Report.delivery`` counts them.
 
     """
 
@@ -140,10 +141,11 @@ class SkyflowSink:
     async def open(self, run: Run) -> AsyncIterator[Session]:
         """Yield a session; the writer that takes a vault's last batch waits for its last answer.
 
-        Raises PlanError if a vault of the run has no id or is a table, or if no error log could be
-        written.
+        Raises PlanError if a vault or table of the run has no id, if a table does not fit ``byot``
+        or ``upsert``, or if no error log could be written.
         """
         self._check(run)
+        layouts = {vault.name: self._fields(vault).layout() for vault in run.vaults}
         tally, errors = Tally(run), Errors()
         client, bearer = self._new_client(), Bearer(self._source)
         loads = {
@@ -161,7 +163,7 @@ class SkyflowSink:
         try:
             yield Session(
                 write=write,
-                layouts={name: record_layout(self._targets[name].column) for name in loads},
+                layouts=layouts,
                 batch_size=self._batch_size,
                 commit=close_logs,
                 delivery=tally.delivery,
@@ -174,18 +176,34 @@ class SkyflowSink:
 
     def _check(self, run: Run) -> None:
         for vault in run.vaults:
-            if vault.is_table:
-                problem = f"skyflow sends no tables, and {vault.name} is one; send its vaults"
-                raise PlanError("sink", problem)
             if vault.name not in self._targets:
                 known = " ".join(f"{name}=COUNT" for name in self._targets)
                 raise PlanError("vaults", f"{vault.name!r} has no vault id; say {known}")
+            if vault.is_table:
+                self._check_table(vault)
         if not os.path.isdir(self._log_folder) or not os.access(
             self._log_folder, os.W_OK | os.X_OK
         ):
             raise PlanError(
                 "log_folder", f"{self._log_folder!r} is no folder that can be written to"
             )
+
+    def _check_table(self, vault: VaultRun) -> None:
+        """Raise PlanError if a record of the table is none that the vault can take."""
+        fields = self._fields(vault)
+        if self._upsert is True:
+            problem = f"{vault.name} is a table: name the one of its columns that records share"
+            raise PlanError("upsert", problem)
+        if self._byot == "ENABLE_STRICT" and (bare := [*fields.values.keys() - fields.tokens]):
+            column = min(bare)
+            problem = f"it wants tokens for every field, and {vault.name} has no {column}_token"
+            raise PlanError("byot", problem)
+
+    def _fields(self, vault: VaultRun) -> Fields:
+        """Return what a record of a vault or table consists of."""
+        if vault.is_table:
+            return Fields.of_table(vault.columns)
+        return Fields.of_vault(self._targets[vault.name].column)
 
     def _load(
         self, vault: VaultRun, client: Client, bearer: Bearer, tally: Tally, errors: Errors
@@ -201,7 +219,7 @@ class SkyflowSink:
             self._byot != "DISABLE",
             tally,
             tally.accounts[vault.name],
-            ErrorLog(self._log_folder, target),
+            ErrorLog(self._log_folder, target, is_table=vault.is_table),
             errors,
         )
         bodies = Bodies(self._batch_size, vault.stop, self._ending(target))
