@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mockdata.errors import DeliveryError, MockDataError, PlanError, WorkerError
     from mockdata.pipeline.report import Progress, Report, VaultReport
     from mockdata.pipeline.run import BatchStream, generate, generate_sync, stream
-    from mockdata.render.batch import Batch, Record
+    from mockdata.render.batch import Batch, Encoded, Record
     from mockdata.render.layout import Columns, Rows
     from mockdata.sinks import Delivery, File, Run, Session, Sink, VaultRun, Writer
     from mockdata.sinks.csv import CsvSink
@@ -35,9 +35,11 @@ __all__ = [
     "CsvSink",
     "Delivery",
     "DeliveryError",
+    "Encoded",
     "File",
     "JsonlSink",
     "MockDataError",
+    "ParquetSink",
     "PlanError",
     "Progress",
     "Record",
@@ -66,7 +68,7 @@ _HOMES = {
     "errors": ("DeliveryError", "MockDataError", "PlanError", "WorkerError"),
     "pipeline.report": ("Progress", "Report", "VaultReport"),
     "pipeline.run": ("BatchStream", "generate", "generate_sync", "stream"),
-    "render.batch": ("Batch", "Record"),
+    "render.batch": ("Batch", "Encoded", "Record"),
     "render.layout": ("Columns", "Rows"),
     "sinks": ("Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"),
     "sinks.csv": ("CsvSink",),

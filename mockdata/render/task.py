@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final, Self
 
@@ -20,7 +20,7 @@ from mockdata.render.numpy_renderer import Renderer, Workspace
 from mockdata.render.places import Place
 from mockdata.render.program import Program
 
-__all__ = ["measure", "render"]
+__all__ = ["Writing", "blocks", "measure", "render"]
 
 KEPT_BYTES: Final = 8 * 2**20
 """Bytes of the buffers that a worker's thread keeps for its next tasks; a vault's are 1 to 2 MB."""
@@ -64,7 +64,7 @@ def render(
     renderer = _renderers.get(program, min(block, stop - start))
     sizes: list[tuple[int, ...]] = []
     with ExitStack() as stack:
-        writers = [stack.enter_context(_Writer(place)) for place in places]
+        writers = [stack.enter_context(Writing(place)) for place in places]
         for first in range(start, stop, block):
             last = min(first + block, stop)
             outputs = renderer.render(first, last)
@@ -75,6 +75,16 @@ def render(
             else:
                 sizes += _sizes(renderer, len(places), last - first, batch)
     return sizes
+
+
+def blocks(program: Program, start: int, stop: int) -> Iterator[list[memoryview]]:
+    """Yield the lines of each output of the indices from ``start`` up to ``stop``, by blocks.
+
+    They are there until the next block is asked for.
+    """
+    renderer = _renderers.get(program, min(BATCH, stop - start))
+    for first in range(start, stop, renderer.capacity):
+        yield renderer.render(first, min(first + renderer.capacity, stop))
 
 
 def measure(program: Program, start: int, stop: int) -> tuple[int, ...]:
@@ -92,7 +102,7 @@ def _sizes(renderer: Renderer, outputs: int, count: int, batch: int) -> list[tup
     return [*zip(*(np.diff(end, prepend=0).tolist() for end in ends), strict=True)]
 
 
-class _Writer:
+class Writing:
     """Writes to a file from a place on, whole or not at all: a short write goes on or raises."""
 
     def __init__(self, place: Place) -> None:

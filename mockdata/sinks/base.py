@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from mockdata.render.batch import BATCH, Batch
+from mockdata.render.batch import BATCH, Batch, Encoded
 from mockdata.render.layout import CSV_LINES, Layout
 from mockdata.vaults.resolve import Resolved, ResolvedTable
 
-__all__ = ["Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"]
+__all__ = ["Delivery", "Encoder", "File", "Run", "Session", "Sink", "VaultRun", "Writer"]
 
-Writer = Callable[[Batch], Awaitable[object]]
-"""Takes one batch. When it returns, the batch is done with and the vault's next one may come."""
+Writer = Callable[[Batch], Awaitable[object]] | Callable[[Encoded], Awaitable[object]]
+"""Takes one batch or, if the session encodes, what that has made of one. When it returns, the batch
+is done with and the vault's next one may come."""
+
+Encoder = Callable[[Batch], Any]
+"""Returns a bytes-like object that it makes of a batch, in a worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +128,29 @@ class Session:
     ranges are written at once, in any order."""
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     """Vault name to how its bytes are wanted. Without, each column is an output of CSV lines."""
-    batch_size: int = BATCH
+    batch_size: int | Mapping[str, int] = BATCH
     """Records of a batch, 10,000 at most. Only a vault's last batch has fewer, unless there is a
-    rate."""
+    rate. For ``encode`` it is up to 200,000, also with a rate, and may be given by vaults' names."""
+    encode: Encoder | None = None
+    """Called in the workers with each batch; ``write`` then takes an ``Encoded`` with the bytes that
+    it returns. It has to be picklable, and to be a pure function of the batch: if a worker dies,
+    another one makes its batch again."""
     commit: Callable[[], object] | None = None
     """Called once, when every record is written, and awaited if it returns an awaitable."""
+    file_sizes: Callable[[], Mapping[str, int]] | None = None
+    """Says, after the commit, how many bytes the files of each vault have, where that is not what
+    was rendered or encoded."""
     delivery: Callable[[], Delivery] | None = None
     """Says what became of the records so far; asked at any time, and after the context is left."""
     grace: float = 0.0
     """Seconds that leaving the context may take: the command gives it these before a second
     signal ends the process."""
+
+    def batch_of(self, vault: str) -> int:
+        """Return how many records a batch of a vault has."""
+        if isinstance(self.batch_size, int):
+            return self.batch_size
+        return self.batch_size.get(vault, BATCH)
 
 
 class Sink(Protocol):
