@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mockdata.sinks import Delivery, File, Run, Session, Sink, VaultRun, Writer
     from mockdata.sinks.csv import CsvSink
     from mockdata.sinks.jsonl import JsonlSink
+    from mockdata.sinks.parquet import ParquetSink
     from mockdata.sinks.skyflow import SkyflowSink
     from mockdata.sinks.stdout import StdoutSink
     from mockdata.vaults.file import read_vaults
@@ -73,6 +74,7 @@ _HOMES = {
     "sinks": ("Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"),
     "sinks.csv": ("CsvSink",),
     "sinks.jsonl": ("JsonlSink",),
+    "sinks.parquet": ("ParquetSink",),
     "sinks.skyflow": ("SkyflowSink",),
     "sinks.stdout": ("StdoutSink",),
     "vaults.file": ("read_vaults",),

@@ -7,7 +7,6 @@ leaves only when each of its tasks is done, or never began.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from mockdata.render.layout import CSV_LINES
 from mockdata.render.places import Place
 from mockdata.render.program import Program
 from mockdata.render.task import measure, render
+from mockdata.sinks._files import check_whole
 from mockdata.sinks.base import File, Run, Session, VaultRun
 from mockdata.workers.pool import Pool, Task, under_way
 from mockdata.workers.slabs import Slabs
@@ -324,10 +324,5 @@ def _place(file: File) -> Place:
 
 def check_files(places: Sequence[Place]) -> None:
     """Raise OSError unless each file is the one that was written to, and ends where it has to."""
-    for path, identity, end in places:
-        status = os.stat(path)
-        if (status.st_dev, status.st_ino) != identity:
-            raise OSError(errno.ESTALE, "it was replaced while it was written", path)
-        if status.st_size != end:
-            what = "cut short" if status.st_size < end else "added to"
-            raise OSError(errno.EIO, f"it was {what} while it was written", path)
+    for place in places:
+        check_whole(*place)

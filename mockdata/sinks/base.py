@@ -69,6 +69,8 @@ class Run:
     timestamp: int
     vaults: tuple[VaultRun, ...]
     """The vaults and tables that are asked for, in their order."""
+    part: tuple[int, int] = (1, 1)
+    """Which part it is, of how many; ``start`` and ``stop`` of the vaults are those of the part."""
 
     @property
     def records(self) -> int:
