@@ -24,7 +24,7 @@ from mockdata.pipeline.rate import TokenBucket
 from mockdata.pipeline.report import Meter
 from mockdata.render.batch import BATCH, Batch, Encoded, Form, Receipt
 from mockdata.render.compile import compile_program
-from mockdata.render.encode import encode
+from mockdata.render.encode import Encoding, encode
 from mockdata.render.layout import CSV_LINES
 from mockdata.render.places import Place
 from mockdata.render.program import Program
@@ -234,13 +234,11 @@ class _EncodeTask(Task[int | bytes]):
         size = sum(job.most(stop - start))
         self._slabs = stage.slabs
         self._slab = slab = stage.slabs.lend(size)
-        place = Place(slab.path, slab.identity)
+        encoding = Encoding(function, Place(slab.path, slab.identity), size)
         super().__init__(
             stage.pool,
             (job.vault.name, start, stop),
-            lambda executor: executor.submit(
-                encode, job.program, job.form, start, stop, function, place, size
-            ),
+            lambda executor: executor.submit(encode, job.program, job.form, start, stop, encoding),
         )
 
     async def encoded(self) -> Encoded:

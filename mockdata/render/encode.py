@@ -5,37 +5,45 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from mockdata.render.batch import Batch, Form
 from mockdata.render.places import Place
 from mockdata.render.program import Program
 from mockdata.render.task import Writing, blocks
 
-__all__ = ["encode"]
+__all__ = ["Encoding", "encode"]
 
 FUNCTIONS: Final = 4
 """Functions that a process keeps for its next tasks; a run has one."""
 
 
-def encode(
-    program: Program, form: Form, start: int, stop: int, function: bytes, place: Place, room: int
-) -> int | bytes:
-    """Render the indices from ``start`` up to ``stop``, and have a pickled function encode them.
+class Encoding(NamedTuple):
+    """By what a batch is encoded, and where its bytes go."""
 
-    What the function returns is written to the place if it takes ``room`` bytes at most; then the
-    number of bytes is returned. More than that is returned itself: this is rare, and so the place
-    need not grow. What the function raises has a note of the records.
+    function: bytes
+    """The session's, pickled: what it raises when it is unpickled is an error like any other."""
+    place: Place
+    room: int
+    """Bytes that the place has."""
+
+
+def encode(program: Program, form: Form, start: int, stop: int, encoding: Encoding) -> int | bytes:
+    """Render the indices from ``start`` up to ``stop``, and have a function encode them.
+
+    What the function returns is written to the place if there is room; then the number of bytes is
+    returned. If there is not, the bytes are returned: this is rare, and so the place need not grow.
+    What the function raises has a note of the records.
     """
     batch = _batch(program, form, start, stop)
     try:
-        data = memoryview(_function(function)(batch)).cast("B")
+        data = memoryview(_function(encoding.function)(batch)).cast("B")
     except Exception as error:
         error.add_note(f"mockdata: at {form.name} records {start} to {stop - 1}")
         raise _portable(error) from error.__cause__
-    if len(data) > room:
+    if len(data) > encoding.room:
         return bytes(data)
-    with Writing(place) as write:
+    with Writing(encoding.place) as write:
         write(data)
     return len(data)
 
@@ -43,9 +51,9 @@ def encode(
 def _batch(program: Program, form: Form, start: int, stop: int) -> Batch:
     """Render records to memory of their own: the function may keep the batch."""
     outputs = [bytearray() for _ in program.lines]
-    for lines in blocks(program, start, stop):
-        for output, some in zip(outputs, lines, strict=True):
-            output += some
+    for block in blocks(program, start, stop):
+        for output, lines in zip(outputs, block, strict=True):
+            output.extend(lines)
     return Batch(form, start, stop - start, tuple(memoryview(o).toreadonly() for o in outputs))
 
 

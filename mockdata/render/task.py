@@ -116,6 +116,7 @@ class Writing:
         os.close(self._file)
 
     def __call__(self, lines: memoryview) -> None:
+        """Write lines behind those that are written."""
         while lines:
             try:
                 written = os.write(self._file, lines)

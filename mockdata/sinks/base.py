@@ -132,11 +132,12 @@ class Session:
     """Vault name to how its bytes are wanted. Without, each column is an output of CSV lines."""
     batch_size: int | Mapping[str, int] = BATCH
     """Records of a batch, 10,000 at most. Only a vault's last batch has fewer, unless there is a
-    rate. For ``encode`` it is up to 200,000, also with a rate, and may be given by vaults' names."""
+    rate. For ``encode`` it is 200,000 at most, with a rate as without, and may be a mapping of
+    vaults' names."""
     encode: Encoder | None = None
-    """Called in the workers with each batch; ``write`` then takes an ``Encoded`` with the bytes that
-    it returns. It has to be picklable, and to be a pure function of the batch: if a worker dies,
-    another one makes its batch again."""
+    """Called in the workers with each batch. ``write`` then takes, in place of a batch, an
+    ``Encoded`` with the bytes that are returned. It has to be picklable, and a function of the
+    batch alone: if a worker dies, another one makes its batch again."""
     commit: Callable[[], object] | None = None
     """Called once, when every record is written, and awaited if it returns an awaitable."""
     file_sizes: Callable[[], Mapping[str, int]] | None = None

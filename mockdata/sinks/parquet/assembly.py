@@ -11,7 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from mockdata.sinks.parquet.thrift import BINARY, I16, I64, LIST, STRUCT, Struct, encoded, read_struct
+from mockdata.sinks.parquet.thrift import (
+    BINARY,
+    I16,
+    I64,
+    LIST,
+    STRUCT,
+    Struct,
+    encoded,
+    read_struct,
+)
 
 __all__ = ["MAGIC", "MOST_GROUPS", "Assembly"]
 
@@ -62,7 +71,9 @@ class Assembly:
 
     def end(self) -> bytes:
         """Return the footer, with which the file is complete."""
-        pairs = [{1: (BINARY, k.encode()), 2: (BINARY, v.encode())} for k, v in self._metadata.items()]
+        pairs = [
+            {1: (BINARY, k.encode()), 2: (BINARY, v.encode())} for k, v in self._metadata.items()
+        ]
         footer = self._footer | {
             FILE["num_rows"]: (I64, self._rows),
             FILE["row_groups"]: (LIST, (STRUCT, self._groups)),

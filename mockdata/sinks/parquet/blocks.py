@@ -34,7 +34,9 @@ class Blocks:
     def __call__(self, batch: Batch) -> pa.Buffer:
         """Return a batch as a file."""
         schema = self._schema(batch.vault, batch.columns)
-        arrays = [pa.array(batch.column(c), pa.string()).cast(schema.field(c).type) for c in batch.columns]
+        arrays = [
+            pa.array(batch.column(c), pa.string()).cast(schema.field(c).type) for c in batch.columns
+        ]
         return _file(pa.Table.from_arrays(arrays, schema=schema))
 
     def empty(self, vault: str, columns: Sequence[str]) -> pa.Buffer:
