@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from mockdata import __version__
 from mockdata.errors import PlanError
 from mockdata.render.batch import Encoded
+from mockdata.render.layout import Columns
 from mockdata.sinks.base import Run, Session, VaultRun
 from mockdata.sinks.folder import Folder, NewFile
 from mockdata.sinks.parquet.assembly import MAGIC, MOST_GROUPS, Assembly
@@ -74,6 +75,7 @@ class ParquetSink:
 
             def end() -> None:
                 for name, file in files.items():
+                    file.check()
                     file.append(assemblies[name].end())
                     file.check()
 
@@ -84,6 +86,7 @@ class ParquetSink:
             yield Session(
                 write=write,
                 encode=encode,
+                layouts=dict.fromkeys(rows, Columns()),
                 batch_size=rows,
                 commit=commit,
                 file_sizes=lambda: {name: each.size for name, each in assemblies.items()},
