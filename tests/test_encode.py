@@ -159,6 +159,35 @@ async def test_a_rate_holds_for_encoded_batches(monkeypatch):
     assert taken == [1_000] * 7
 
 
+ENCODERS = """
+import contextlib, mockdata
+
+def encode(batch):
+    if batch.start:
+        raise LookupError("no table")
+    return b""
+
+class Encoding:
+    @contextlib.asynccontextmanager
+    async def open(self, run):
+        async def write(encoded):
+            pass
+        yield mockdata.Session(write=write, encode=encode)
+
+sink = Encoding()
+"""
+
+
+@pytest.mark.parametrize("count", [15_000, 300_000])
+def test_the_command_says_where_in_the_function_an_error_was(mockdata_command, tmp_path, count):
+    (tmp_path / "encoders.py").write_text(ENCODERS)
+    done = mockdata_command(f"ssn={count}", "-w", "1", "-s", "encoders:sink")
+    assert done.returncode == 1
+    said = "mockdata: LookupError in encoders.py, line 6: no table; at ssn records 10000 to "
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+
+
 # Back-pressure and what is kept
 
 

@@ -98,7 +98,7 @@ def _blocks(run: Run) -> Blocks:
     try:
         from mockdata.sinks.parquet.blocks import Blocks
     except ImportError as error:
-        problem = "parquet needs pyarrow: pip install 'pyarrow>=17', or mockdata[parquet]"
+        problem = "parquet needs pyarrow: pip install 'pyarrow>=18', or mockdata[parquet]"
         raise PlanError("sink", problem) from error
     return Blocks({vault.name: _types(vault) for vault in run.vaults})
 
