@@ -1,6 +1,5 @@
 """What a worker has of its parent, which is nothing, and how workers end."""
 
-import asyncio
 import errno
 import gc
 import multiprocessing
@@ -10,18 +9,15 @@ import subprocess
 import sys
 import threading
 import warnings
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 
-import anyio
 import psutil
 import pytest
 
 import mockdata
-from mockdata.render.task import render
-from mockdata.workers import memory, processes
-from mockdata.workers.pool import TRIES
+from mockdata.workers import processes
 from mockdata.workers.processes import Processes
 
 from .conftest import children
@@ -218,6 +214,28 @@ def test_a_process_that_is_gone_is_not_killed_by_its_number(monkeypatch):
     assert not {(pid, signal.SIGKILL) for pid in gone} & {*sent}
 
 
+def test_two_threads_may_stop_workers_at_once(monkeypatch):
+    """As two producers do that leave when a third has failed: one stops them, both wait."""
+    steps, really = [], ProcessPoolExecutor.shutdown
+
+    def shutdown(executor, wait):
+        steps.append("in")
+        if len(steps) == 1:
+            second.start()
+            second.join(0.2)  # it would be through by then
+        really(executor, wait)
+        steps.append("out")
+
+    made = Processes(2)
+    made.submit(strike).result(60)
+    second = threading.Thread(target=made.kill)
+    monkeypatch.setattr(ProcessPoolExecutor, "shutdown", shutdown)
+    made.kill()
+    second.join()
+    assert steps == ["in", "out", "in", "out"]
+    assert children() == []
+
+
 @pytest.mark.parametrize("what", ["makes a pool", "starts workers"])
 def test_one_thread_at_a_time_makes_pools_and_starts_workers(monkeypatch, what):
     """Workers would keep the other pool's pipes open, and miss the end of its processes."""
@@ -334,140 +352,3 @@ def test_a_system_without_semaphores_runs_here(monkeypatch, error):
     seen = []
     mockdata.generate_sync({"id": 300_000}, sink=lambda _: seen.extend(children()))
     assert seen == []
-
-
-class Held(ThreadPoolExecutor):
-    """Holds up every task but the first."""
-
-    def __init__(self):
-        super().__init__(1)
-        self.begun, self.go_on, self.futures = threading.Event(), threading.Event(), []
-
-    def submit(self, function, key, start, *rest):
-        def call():
-            if start > 0:
-                self.begun.set()
-                self.go_on.wait(60)
-            return function(key, start, *rest)
-
-        self.futures.append(super().submit(call))
-        return self.futures[-1]
-
-
-async def test_a_run_that_fails_waits_for_its_tasks_in_a_users_executor():
-    failed = anyio.Event()
-
-    async def fail(batch):
-        await anyio.to_thread.run_sync(executor.begun.wait, 60)
-        failed.set()
-        raise LookupError("mine")
-
-    with Held() as executor:
-        run = asyncio.ensure_future(
-            mockdata.generate({"ssn": 1_000_000}, sink=fail, workers=2, executor=executor)
-        )
-        await failed.wait()
-        await anyio.wait_all_tasks_blocked()
-        is_done = run.done()
-        executor.go_on.set()
-        with pytest.raises(LookupError):
-            await run
-        assert not is_done
-        assert [future.cancelled() for future in executor.futures] == [False, False, True]
-        assert all(future.done() for future in executor.futures)
-
-
-async def test_a_users_executor_that_cancels_a_task_is_a_worker_error():
-    async def shut_down(batch):
-        await anyio.to_thread.run_sync(executor.begun.wait, 60)
-        executor.shutdown(wait=False, cancel_futures=True)
-        executor.go_on.set()
-
-    with Held() as executor, pytest.raises(mockdata.WorkerError) as caught:
-        await mockdata.generate({"ssn": 1_000_000}, sink=shut_down, workers=2, executor=executor)
-    assert str(caught.value) == "ssn records 200000 to 299999: cancelled"
-
-
-# Workers that die
-
-
-@pytest.fixture
-def counted(monkeypatch):
-    """The sizes of the pools of processes that are made, and are stopped again."""
-    made, stopped = [], {}
-
-    class Counted(Processes):
-        def __init__(self, size):
-            super().__init__(size)
-            made.append(size)
-
-        def kill(self):
-            assert threading.current_thread() is not threading.main_thread()
-            super().kill()
-            stopped[self] = self._size
-
-    monkeypatch.setattr(processes, "Processes", Counted)
-    return made, stopped
-
-
-def render_alone(key, start, *rest):
-    """Die of the first range, and have it made again by a worker that notes its number."""
-    if start == 0:
-        with open(os.environ["NOTES"], "a+") as file:
-            file.write(f"{os.getpid()}\n")
-            file.seek(0)
-            if len(file.readlines()) == 1:
-                file.flush()
-                os.kill(os.getpid(), signal.SIGKILL)
-    return render(key, start, *rest)
-
-
-@pytest.fixture
-def dying_once(monkeypatch, tmp_path):
-    """Have a worker die of the first range; return the file with the numbers of who makes it."""
-    monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
-    monkeypatch.setattr("mockdata.pipeline.producers.render", render_alone)
-    return tmp_path / "notes"
-
-
-async def test_a_worker_that_dies_costs_one_pool_and_one_worker_alone(dying_once, counted):
-    made, stopped = counted
-    await mockdata.generate({"id": 900_000}, sink=lambda _: None, workers=3)
-    assert made == [3, 3, 1] == [*stopped.values()]
-
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-async def test_workers_that_die_again_and_again_are_all_waited_for(monkeypatch, counted):
-    made, stopped = counted
-    monkeypatch.setattr("mockdata.pipeline.producers.render", die)
-    with pytest.raises(mockdata.WorkerError):
-        await mockdata.generate({"id": 900_000}, sink=lambda _: None, workers=2)
-    assert made.count(1) >= TRIES
-    assert sorted(made) == sorted(stopped.values())
-
-
-# Memory
-
-
-async def test_peak_memory_has_the_workers(monkeypatch):
-    looked = set()
-
-    def held(process):
-        looked.add(process)
-        return 1
-
-    monkeypatch.setattr(memory, "_held", held)
-    report = await mockdata.generate({"id": 300_000}, sink=lambda _: None, workers=2)
-    assert len(looked) >= 3
-    assert report.peak_memory >= 3
-
-
-async def test_peak_memory_has_the_worker_that_a_task_is_made_again_by(monkeypatch, dying_once):
-    looked = []
-    monkeypatch.setattr(memory, "_held", lambda process: looked.append(process) or 1)
-    await mockdata.generate({"id": 300_000}, sink=lambda _: None, workers=2)
-    _, alone = map(int, dying_once.read_text().split())
-    assert alone in looked

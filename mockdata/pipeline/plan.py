@@ -38,7 +38,13 @@ SEED_BITS: Final = 64
 LONGEST_SHOWN: Final = 80
 """Characters of a wrong value in a message, at most."""
 
-Counts = SupportsIndex | Mapping[str | Vault | Table, SupportsIndex] | Mapping[str, SupportsIndex]
+Counts = (
+    SupportsIndex
+    | Mapping[str | Vault | Table, SupportsIndex]
+    | Mapping[str, SupportsIndex]
+    | Mapping[Vault, SupportsIndex]
+    | Mapping[Table, SupportsIndex]
+)
 """A number for every vault, or for some: a vault, or its name, to a number."""
 
 

@@ -87,6 +87,7 @@ class Processes(ProcessPoolExecutor):
     def __init__(self, workers: int) -> None:
         self._size = workers
         self._started: list[BaseProcess] = []
+        self._ending = threading.Lock()
         self._inherited: OpenFiles = {}  # filled when the workers are forked, and so seen by them
         with naming("worker processes"), _fork_turn:
             others = _open_files()
@@ -120,17 +121,19 @@ class Processes(ProcessPoolExecutor):
     def kill(self) -> None:
         """Kill the processes and wait for their end; they hold nothing that needs closing.
 
-        Their exit codes may go to others, as where SIGCHLD is ignored. May be called again.
+        Their exit codes may go to others, as where SIGCHLD is ignored. May be called again, by
+        several threads at once: each returns when all processes are gone.
         """
-        started, self._started = self._started, []
-        for process in started:
-            if not wait([process.sentinel], 0):  # one that is gone may have left its number
-                process.kill()
-        self.shutdown(wait=True)
-        for process in started:
-            process.join()
-            with suppress(ValueError):  # its exit code has gone elsewhere
-                process.close()
+        with self._ending:
+            started, self._started = self._started, []
+            for process in started:
+                if not wait([process.sentinel], 0):  # one that is gone may have left its number
+                    process.kill()
+            self.shutdown(wait=True)
+            for process in started:
+                process.join()
+                with suppress(ValueError):  # its exit code has gone elsewhere
+                    process.close()
 
 
 @contextmanager
