@@ -75,19 +75,42 @@ class Resolved:
 def check_count(resolved: Resolved, stop: int) -> None:
     """Raise PlanError if the indices below ``stop`` are more than the records that differ.
 
-    ``stop`` is that of the whole run, its start included, whatever part of it is made here.
+    ``stop`` is that of the whole run, its start included, whatever part of it is made here. The
+    same holds for the vaults whose values or tokens the columns have: they end there.
     """
-    vault, capacity = resolved.owner, resolved.capacity
-    if not isinstance(vault, Vault) or capacity is None or stop <= capacity:
-        return
-    if vault.repeats or vault.distinct is not None:
-        return
-    side = "values" if capacity == resolved.columns[0].capacity else "tokens"
-    raise PlanError(
-        "counts",
-        f"{vault.name}: {stop} records, and only {capacity} {side} differ; ask for fewer, widen "
-        "the pattern, add {suffix} to it, or set repeats = true",
-    )
+    owner, capacity = resolved.owner, resolved.capacity
+    if isinstance(owner, Vault):
+        if owner.distinct is not None:
+            stop = min(stop, owner.distinct)
+        elif capacity is not None and stop > capacity and not owner.repeats:
+            side = "values" if capacity == resolved.columns[0].capacity else "tokens"
+            raise PlanError(
+                "counts",
+                f"{owner.name}: {stop} records, and only {capacity} {side} differ; ask for fewer, "
+                "widen the pattern, add {suffix} to it, or set repeats = true",
+            )
+    for column in resolved.columns:
+        if (ended := _ended(column, stop)) is not None:
+            raise PlanError(
+                "counts",
+                f"{owner.name}: {stop} records, and {ended.vault}, which its {column.side} refers "
+                f"to, has only {ended.capacity} {ended.side}s that differ; ask for fewer, or set "
+                f"repeats = true in {ended.vault}",
+            )
+
+
+def _ended(column: Column, stop: int) -> Column | None:
+    """Return a column whose text this one has, and which has fewer texts than are needed."""
+    for piece in column.pieces:
+        if isinstance(piece, Reference) and piece.what in ("value", "token"):
+            whole = column.referred(piece)
+            if whole.distinct is not None or whole.repeats:
+                continue
+            if whole.capacity is not None and stop > whole.capacity:
+                return whole
+            if (ended := _ended(whole, stop)) is not None:
+                return ended
+    return None
 
 
 class Resolver:
