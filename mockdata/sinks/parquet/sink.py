@@ -15,7 +15,7 @@ from mockdata.render.layout import Columns
 from mockdata.sinks.base import Run, Session, VaultRun
 from mockdata.sinks.folder import Folder, NewFile
 from mockdata.sinks.parquet.assembly import MAGIC, MOST_GROUPS, Assembly
-from mockdata.vaults.resolve import ResolvedTable
+from mockdata.vaults.vault import Table
 from mockdata.workers.tasks import off_the_loop
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ def _blocks(run: Run) -> Blocks:
 
 
 def _types(vault: VaultRun) -> Sequence[str]:
-    if isinstance(vault.resolved, ResolvedTable):
-        return [column.type for column in vault.resolved.table.columns]
+    if isinstance(table := vault.resolved.owner, Table):
+        return [column.type for column in table.columns]
     return ["string"] * len(vault.columns)
 
 
