@@ -203,6 +203,15 @@ async def test_more_row_groups_than_readers_count_are_refused(small_groups, tmp_
     assert files_of(tmp_path) == {}
 
 
+async def test_more_columns_of_row_groups_than_a_footer_should_have_are_refused(
+    small_groups, tmp_path
+):
+    wide = mockdata.Table("wide", {f"c{k}": "{index}" for k in range(1_000)})
+    said = r"wide: 1049000 are more than the 1048000 of a Parquet file"
+    with pytest.raises(mockdata.PlanError, match=said):
+        await mockdata.generate({wide: 1_049_000}, sink=ParquetSink(tmp_path / "out"), **RUN)
+
+
 async def test_as_many_row_groups_as_readers_count_are_read(monkeypatch, tmp_path):
     monkeypatch.setattr("mockdata.sinks.parquet.sink.GROUP", 1)
     await mockdata.generate({"ssn": 2_000}, sink=ParquetSink(tmp_path), **RUN)

@@ -22,12 +22,15 @@ from mockdata.sinks.parquet.thrift import (
     read_struct,
 )
 
-__all__ = ["MAGIC", "MOST_GROUPS", "Assembly"]
+__all__ = ["MAGIC", "MOST_CHUNKS", "MOST_GROUPS", "Assembly"]
 
 MAGIC: Final = b"PAR1"
 
 MOST_GROUPS: Final = 2**15 - 1
 """Row groups of a file: their ordinal number is one of 16 bits, with a sign."""
+
+MOST_CHUNKS: Final = 2**20
+"""Columns of all row groups: a footer has some 130 bytes for each, and is read as a whole."""
 
 SIZE: Final = 4
 """Bytes of a footer's size, which stands between the footer and the magic at the end."""
@@ -48,7 +51,7 @@ class Assembly:
     """What is known of a file whose row groups come one by one; writing it is for the caller.
 
     ``model`` is a file without rows, for the schema, and ``metadata`` what the footer says beside
-    it. Of a row group its part of the footer is kept, some 100 bytes a column.
+    it. Of a row group its part of the footer is kept, some 130 bytes a column.
     """
 
     def __init__(self, model: memoryview, metadata: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from mockdata.render.batch import Encoded
 from mockdata.render.layout import Columns
 from mockdata.sinks.base import Run, Session, VaultRun
 from mockdata.sinks.folder import Folder, NewFile
-from mockdata.sinks.parquet.assembly import MAGIC, MOST_GROUPS, Assembly
+from mockdata.sinks.parquet.assembly import MAGIC, MOST_CHUNKS, MOST_GROUPS, Assembly
 from mockdata.vaults.vault import Table
 from mockdata.workers.tasks import off_the_loop
 
@@ -69,9 +69,11 @@ class ParquetSink:
         async with self._folder.made(wanted) as made:
             files = {name: made.of(name)[0] for name in wanted}
 
+            def add(encoded: Encoded) -> None:
+                files[encoded.vault].append(assemblies[encoded.vault].add(encoded.data))
+
             async def write(encoded: Encoded) -> None:
-                group = assemblies[encoded.vault].add(encoded.data)
-                await off_the_loop(partial(files[encoded.vault].append, group))
+                await off_the_loop(partial(add, encoded))
 
             def end() -> None:
                 for name, file in files.items():
@@ -113,7 +115,8 @@ def _group_rows(vault: VaultRun) -> int:
     """Return how many records a row group has. Raises PlanError if they are too many groups."""
     width = sum(vault.mean_widths())
     rows = max(min(GROUP, int(GROUP_BYTES / width)), 1)
-    if vault.records > (most := MOST_GROUPS * rows):
+    groups = min(MOST_GROUPS, MOST_CHUNKS // len(vault.columns))
+    if vault.records > (most := groups * rows):
         problem = f"{vault.records} are more than the {most} of a Parquet file; use parts"
         raise PlanError("counts", f"{vault.name}: {problem}")
     return rows
