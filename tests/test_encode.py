@@ -442,18 +442,11 @@ async def test_check_sink_finds_out_what_is_wrong(folders, make, said):
         await check_sink(lambda: make(folders()), GzipFiles.read)
 
 
-async def test_the_batch_that_is_encoded_is_as_a_sink_knows_it(either):
-    sink = GzipSink()
-    await mockdata.generate({ODD: 30, "ssn": 12_000}, sink=sink, **RUN)
-    expected = ListSink()
-    await mockdata.generate({ODD: 30, "ssn": 12_000}, sink=expected, **RUN)
-    for vault, found in sink.records.items():
-        assert found == [list(record) for record in expected.records(vault)]
+class Records:
+    """Keeps the records that a function has found in batches, of some layout."""
 
-
-class GzipSink:
-    def __init__(self):
-        self.records = {}
+    def __init__(self, layout):
+        self.layout, self.records = layout, {}
 
     @asynccontextmanager
     async def open(self, run):
@@ -461,4 +454,17 @@ class GzipSink:
             lines = gzip.decompress(encoded.data).splitlines()
             self.records.setdefault(encoded.vault, []).extend(map(json.loads, lines))
 
-        yield mockdata.Session(write=write, encode=as_json, batch_size=12_000)
+        layouts = {vault.name: self.layout for vault in run.vaults}
+        yield mockdata.Session(write=write, encode=as_json, batch_size=25_000, layouts=layouts)
+
+
+@pytest.mark.parametrize(
+    "layout", [mockdata.Columns(escape="csv"), mockdata.Columns(), mockdata.Texts()]
+)
+async def test_the_batch_that_is_encoded_is_as_a_sink_knows_it(either, layout):
+    counts = {ODD: 30_000, "ssn": 12_000, PEOPLE: 25_001}
+    sink, expected = Records(layout), ListSink()
+    await mockdata.generate(counts, sink=sink, **RUN)
+    await mockdata.generate(counts, sink=expected, **RUN)
+    for vault, found in sink.records.items():
+        assert found == [list(record) for record in expected.records(vault)]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from inspect import signature
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mockdata.render.arrow import column_buffers
 from mockdata.render.batch import Batch
-from mockdata.vaults.frozen import frozen
 
-__all__ = ["Blocks"]
+__all__ = ["empty_file", "file_of"]
+
+TYPES: Final = {"string": pa.string(), "int64": pa.int64(), "date": pa.date32()}
 
 LEVEL: Final = 1
 """Of zstd: what is random in the texts, level 3 makes no smaller, in twice the time."""
@@ -28,46 +29,25 @@ SAMPLE: Final = 2_000
 FEW: Final = SAMPLE // 2
 """Different texts among them, up to which a dictionary makes a column smaller."""
 
-END: Final = ord("\n")
 
-TYPES: Final = {"string": pa.string(), "int64": pa.int64(), "date": pa.date32()}
-
-
-@frozen
-class Blocks:
-    """Makes files of one row group, of vaults and tables whose columns' types it knows."""
-
-    types: Mapping[str, Sequence[str]]
-
-    def __call__(self, batch: Batch) -> pa.Buffer:
-        """Return a batch as a file."""
-        schema = self._schema(batch.vault, batch.columns)
-        arrays = [_texts(batch.lines(field.name), len(batch)).cast(field.type) for field in schema]
-        return _file(pa.Table.from_arrays(arrays, schema=schema))
-
-    def empty(self, vault: str, columns: Sequence[str]) -> pa.Buffer:
-        """Return a file without records."""
-        return _file(self._schema(vault, columns).empty_table())
-
-    def _schema(self, vault: str, columns: Sequence[str]) -> pa.Schema:
-        pairs = zip(columns, self.types[vault], strict=True)
-        return pa.schema([pa.field(name, TYPES[kind], nullable=False) for name, kind in pairs])
+def file_of(batch: Batch) -> pa.Buffer:
+    """Return a batch of the layout ``Texts`` as a file of one row group."""
+    schema = _schema(batch.columns, batch.form.types)
+    arrays = []
+    for place, type_ in enumerate(schema.types):
+        buffers = map(pa.py_buffer, column_buffers(batch, place))
+        arrays.append(pa.Array.from_buffers(type_, len(batch), [None, *buffers]))
+    return _file(pa.Table.from_arrays(arrays, schema=schema))
 
 
-def _texts(lines: memoryview, count: int) -> pa.StringArray:
-    """Return so many lines as an array of texts, without their ends."""
-    content = np.frombuffer(lines, np.uint8)
-    width = len(content) // count
-    if len(content) == count * width and (content[width - 1 :: width] == END).all():
-        offsets = np.arange(count + 1, dtype=np.int32) * (width - 1)
-        content = np.ascontiguousarray(content.reshape(count, width)[:, :-1])
-    else:
-        is_end = content == END
-        offsets = np.zeros(count + 1, np.int32)
-        offsets[1:] = np.flatnonzero(is_end) - np.arange(count)
-        content = content[~is_end]
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(content)]
-    return pa.Array.from_buffers(pa.string(), count, buffers)
+def empty_file(columns: Sequence[str], types: Sequence[str]) -> pa.Buffer:
+    """Return a file without records, of columns of these names and types."""
+    return _file(_schema(columns, types).empty_table())
+
+
+def _schema(columns: Sequence[str], types: Sequence[str]) -> pa.Schema:
+    pairs = zip(columns, types, strict=True)
+    return pa.schema([pa.field(name, TYPES[kind], nullable=False) for name, kind in pairs])
 
 
 def _file(table: pa.Table) -> pa.Buffer:

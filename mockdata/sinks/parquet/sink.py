@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from types import ModuleType
+from typing import Final
 
 from mockdata import __version__
 from mockdata.errors import PlanError
 from mockdata.render.batch import Encoded
-from mockdata.render.layout import Columns
+from mockdata.render.layout import Texts
 from mockdata.sinks.base import Run, Session, VaultRun
 from mockdata.sinks.folder import Folder, NewFile
 from mockdata.sinks.parquet.assembly import MAGIC, MOST_CHUNKS, MOST_GROUPS, Assembly
-from mockdata.vaults.vault import Table
 from mockdata.workers.tasks import off_the_loop
-
-if TYPE_CHECKING:
-    from mockdata.sinks.parquet.blocks import Blocks
 
 __all__ = ["ParquetSink"]
 
@@ -62,9 +59,9 @@ class ParquetSink:
     @asynccontextmanager
     async def open(self, run: Run) -> AsyncIterator[Session]:
         """Make the files, and write to them what the workers encode."""
-        encode = _blocks(run)
+        blocks = _blocks()
         rows = {vault.name: _group_rows(vault) for vault in run.vaults}
-        assemblies = {vault.name: _assembly(vault, run, encode) for vault in run.vaults}
+        assemblies = {vault.name: _assembly(vault, run, blocks) for vault in run.vaults}
         wanted = {vault.name: [_new_file(vault)] for vault in run.vaults}
         async with self._folder.made(wanted) as made:
             files = {name: made.of(name)[0] for name in wanted}
@@ -87,28 +84,22 @@ class ParquetSink:
 
             yield Session(
                 write=write,
-                encode=encode,
-                layouts=dict.fromkeys(rows, Columns()),
+                encode=blocks.file_of,
+                layouts=dict.fromkeys(rows, Texts()),
                 batch_size=rows,
                 commit=commit,
                 file_sizes=lambda: {name: each.size for name, each in assemblies.items()},
             )
 
 
-def _blocks(run: Run) -> Blocks:
-    """Return what the workers make row groups by. Raises PlanError if pyarrow is not there."""
+def _blocks() -> ModuleType:
+    """Return the module that makes row groups. Raises PlanError if pyarrow is not there."""
     try:
-        from mockdata.sinks.parquet.blocks import Blocks
+        from mockdata.sinks.parquet import blocks
     except ImportError as error:
         problem = "parquet needs pyarrow: pip install 'pyarrow>=18', or mockdata[parquet]"
         raise PlanError("sink", problem) from error
-    return Blocks({vault.name: _types(vault) for vault in run.vaults})
-
-
-def _types(vault: VaultRun) -> Sequence[str]:
-    if isinstance(table := vault.resolved.owner, Table):
-        return [column.type for column in table.columns]
-    return ["string"] * len(vault.columns)
+    return blocks
 
 
 def _group_rows(vault: VaultRun) -> int:
@@ -122,7 +113,7 @@ def _group_rows(vault: VaultRun) -> int:
     return rows
 
 
-def _assembly(vault: VaultRun, run: Run, encode: Blocks) -> Assembly:
+def _assembly(vault: VaultRun, run: Run, blocks: ModuleType) -> Assembly:
     number, parts = run.part
     metadata = {
         "seed": run.seed,
@@ -132,7 +123,7 @@ def _assembly(vault: VaultRun, run: Run, encode: Blocks) -> Assembly:
         "stop": vault.stop,
         "version": __version__,
     }
-    model = memoryview(encode.empty(vault.name, vault.columns))
+    model = memoryview(blocks.empty_file(vault.columns, vault.types))
     return Assembly(model, {f"mockdata.{key}": str(value) for key, value in metadata.items()})
 
 
