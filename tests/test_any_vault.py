@@ -7,6 +7,7 @@ import pickle
 import re
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
 
@@ -142,6 +143,32 @@ async def test_what_refers_to_a_vault_ends_where_that_ends(referring):
     for setting in ({"repeats": True}, {"distinct": 100}):
         vaults = [mockdata.Vault("pin", value="[0-9]{4}", token="{suffix}", **setting), CALLS]
         await mockdata.generate({referring: 10_001}, vaults=vaults, sink=lambda _: None)
+
+
+@pytest.mark.parametrize("setting", [{"repeats": True}, {"distinct": 10_000}])
+async def test_a_vault_that_repeats_ends_where_the_one_that_it_refers_to_ends(setting):
+    between = mockdata.Vault("between", value="{pin.value}-[0-9]{4}", token="x{index}", **setting)
+    small = mockdata.Vault("pin", value="[0-9]{3}", token="{suffix}")
+    for counted in (between, mockdata.Table("rows", {"text": "{between.value}"})):
+        run = partial(mockdata.generate, {counted: 20_000}, sink=lambda _: None)
+        if "distinct" in setting:
+            await run(vaults=[PIN, between])
+        with pytest.raises(mockdata.PlanError, match=r"records, and pin, .* only 1000 values"):
+            await run(vaults=[small, between])
+
+
+@pytest.mark.parametrize(
+    ("value", "setting", "says"),
+    [
+        ("{number:1-99}{number:1-99}", {}, "value, character 1: this varies in length"),
+        ("[0-9]{2}", {"distinct": 101}, "value: distinct = 101, and only 100 texts differ"),
+    ],
+)
+async def test_a_vault_that_cannot_be_made_is_no_column_of_a_table(value, setting, says):
+    vault = mockdata.Vault("wrong", value=value, token="x{index}", **setting)
+    for counted in (vault, mockdata.Table("rows", {"text": "{wrong.value}"})):
+        with pytest.raises(mockdata.PlanError, match=f"^vault wrong: {says}"):
+            await mockdata.generate({counted: 5}, vaults=[vault], sink=lambda _: None)
 
 
 async def test_distinct_records_need_as_many_of_the_vault_that_they_refer_to():
