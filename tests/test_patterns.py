@@ -658,6 +658,17 @@ def table(**columns):
     return Resolver({v.name: v for v in (PEOPLE, dob, number, made)}).resolve(made)
 
 
+@pytest.mark.parametrize("columns", [None, 5, "ab", ["a"], [("a", "x")]])
+def test_columns_of_no_table(columns):
+    assert refusal(Table, "t", columns).startswith("table t: columns is a mapping")
+
+
+def test_columns_of_one_name_are_refused():
+    columns = Table("t", {"a": "x", "b": "y"}).columns
+    assert Table("t", columns).columns == columns
+    assert refusal(Table, "t", (*columns, columns[0])).startswith("table t: columns is a mapping")
+
+
 def test_a_table_has_columns_in_order():
     found = table(id={"pattern": "{index:1}", "type": "int64"}, full_name="{name.value}")
     assert [(c.vault, c.side, c.capacity) for c in found.columns] == [
@@ -691,7 +702,8 @@ def test_what_is_no_whole_number(pattern):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["{dob.date}", "{date:2000-01-01..2001-01-01}", "(2024-02-29|2023-01-01)"]
+    "pattern",
+    ["{dob.date}", "{date:2000-01-01..2001-01-01}", "(2024-02-29|2023-01-01)", "2024-02-29"],
 )
 def test_days(pattern):
     table(a={"pattern": pattern, "type": "date"})
@@ -699,7 +711,14 @@ def test_days(pattern):
 
 @pytest.mark.parametrize(
     "pattern",
-    ["{dob.value}", "x", "{date:2000-01-01..2001-01-01,%d/%m/%Y}", "(2024-02-29|2023-02-29)"],
+    [
+        "{dob.value}",
+        "x",
+        "{date:2000-01-01..2001-01-01,%d/%m/%Y}",
+        "(2024-02-29|2023-02-29)",
+        "2023-02-29",
+        "20240229",
+    ],
 )
 def test_what_is_no_day(pattern):
     assert "column a: date" in refusal(table, a={"pattern": pattern, "type": "date"})

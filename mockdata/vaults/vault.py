@@ -141,10 +141,7 @@ class Table:
     ) -> None:
         checked_name("table", name)
         where = f"table {name}"
-        if isinstance(columns, Mapping):
-            made = tuple(_table_column(where, *item) for item in columns.items())
-        else:
-            made = tuple(columns)
+        made = _table_columns(where, columns)
         if not 1 <= len(made) <= LIMIT:
             raise PlanError(where, f"{len(made)} columns; a table has from 1 to {LIMIT}")
         _set(self, name=name, columns=made, source=source)
@@ -229,6 +226,17 @@ def _flag(where: str, label: str, flag: object) -> bool:
     if not isinstance(flag, bool):
         raise PlanError(where, f"{label}: {shown(repr(flag))[1:-1]} is neither true nor false")
     return flag
+
+
+def _table_columns(where: str, columns: object) -> tuple[TableColumn, ...]:
+    """Return the columns that are given, or those of another table, each under a name."""
+    if isinstance(columns, Mapping):
+        return tuple(_table_column(where, *item) for item in columns.items())
+    made = tuple(columns) if isinstance(columns, Iterable) else ()
+    names = {column.name for column in made if isinstance(column, TableColumn)}
+    if not isinstance(columns, Iterable) or len(names) < len(made):
+        raise PlanError(where, "columns is a mapping of a name to a pattern, for each of them")
+    return made
 
 
 def _table_column(where: str, name: object, given: object) -> TableColumn:
