@@ -44,6 +44,8 @@ def measured(results: dict) -> str:
          f"{m['command to CSV'] / runs.GO:.0f} times the Go program's {runs.GO} M"),
         ("the same against two processes that write ready-made bytes", f"{m['write ceiling']:.1f} M records/s there",
          f"{m['to the ceiling']:.2f} of it"),
+        ("the same records as rows of one table, in one file", f"{m['table to CSV']:.1f} M records/s",
+         f"{m['table to CSV / command to CSV']:.2f} of it"),
         ("the same without the start of Python and its imports, by the run's report", f"{m['files']:.1f} M records/s",
          f"{m['started, to the ceiling']:.2f} of it"),
         ("a sink that drops its batches", f"{m['dropping sink']:.1f} M records/s", ""),

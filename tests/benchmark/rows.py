@@ -17,6 +17,7 @@ ROWS: dict[str, Callable[[Path], float]] = {
 OTHERS = ("DuckDB", "Mimesis", "Faker")
 
 RATIOS = {
+    "table to CSV / command to CSV": ("table to CSV", "command to CSV"),
     "to the ceiling": ("command to CSV", "write ceiling"),
     "started, to the ceiling": ("files", "write ceiling"),
     "files, two workers / one": ("files", "files, one worker"),
