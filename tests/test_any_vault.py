@@ -24,6 +24,7 @@ from mockdata.render.layout import CSV_LINES
 from mockdata.render.numpy_renderer import Renderer
 from mockdata.testing import ListSink
 from mockdata.vaults.catalogue import READY_MADE
+from mockdata.workers import pool
 
 from .conftest import RUN, children, kept
 from .odd import ODD, PEOPLE, QUOTED
@@ -352,6 +353,17 @@ async def test_definitions_travel_to_processes_that_know_nothing_of_them(tmp_pat
     assert kept(tmp_path / "spawned") == kept(tmp_path / "here")
     for vault in counts:
         assert spawned.records(vault.name) == sink.records(vault.name)
+
+
+@pytest.mark.parametrize(("columns", "most"), [(1, 200), (2, 100), (10, 20), (200, 1)])
+async def test_a_row_with_more_columns_is_more_to_make(monkeypatch, columns, most):
+    monkeypatch.setattr(pool, "SMALL", 100)
+    table = mockdata.Table("wide", {f"c{k}": f"{{index:{k}}}" for k in range(columns)})
+    for rows, started in ((most, False), (most + 1, True)):
+        seen = []
+        await mockdata.generate({table: rows}, sink=lambda _, seen=seen: seen.append(children()))
+        assert [bool(found) for found in seen] == [started]
+    assert children() == []
 
 
 async def test_two_outputs_of_one_name_are_refused(tmp_path):

@@ -261,7 +261,7 @@ async def _run(
     async with opened(sink, run) as life:
         with Slabs(most=4 * len(run.vaults)) as slabs:
             jobs = [Job.of(vault, run, life.session, slabs) for vault in run.vaults]
-            async with open_pool(run.records, means.workers, means.executor) as pool:
+            async with open_pool(_pairs(run), means.workers, means.executor) as pool:
                 async with open_tasks() as tasks:
                     life.watch(tasks.fail)
                     bucket = TokenBucket(means.rate) if means.rate is not None else None
@@ -310,6 +310,11 @@ async def _consume(stage: Stage, receive: MemoryObjectReceiveStream[Items]) -> N
                         _name_records(error, _records(item))
                         raise
                 stage.meter.add(item.vault, item.records, item.sizes)
+
+
+def _pairs(run: Run) -> int:
+    """Return how many records of a value and a token are as much to make as the run is."""
+    return -(-sum(vault.records * len(vault.columns) for vault in run.vaults) // 2)
 
 
 def _records(batch: Batch) -> Records:
