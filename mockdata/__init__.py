@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mockdata.pipeline.report import Progress, Report, VaultReport
     from mockdata.pipeline.run import BatchStream, generate, generate_sync, stream
     from mockdata.render.batch import Batch, Record
-    from mockdata.render.layout import Columns, Rows
+    from mockdata.render.layout import Columns, Rows, Texts
     from mockdata.sinks import Delivery, File, Run, Session, Sink, VaultRun, Writer
     from mockdata.sinks.csv import CsvSink
     from mockdata.sinks.jsonl import JsonlSink
@@ -49,6 +49,7 @@ __all__ = [
     "SkyflowSink",
     "StdoutSink",
     "Table",
+    "Texts",
     "Vault",
     "VaultReport",
     "VaultRun",
@@ -67,7 +68,7 @@ _HOMES = {
     "pipeline.report": ("Progress", "Report", "VaultReport"),
     "pipeline.run": ("BatchStream", "generate", "generate_sync", "stream"),
     "render.batch": ("Batch", "Record"),
-    "render.layout": ("Columns", "Rows"),
+    "render.layout": ("Columns", "Rows", "Texts"),
     "sinks": ("Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"),
     "sinks.csv": ("CsvSink",),
     "sinks.jsonl": ("JsonlSink",),

@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager, suppress
 
 from mockdata.errors import PlanError
 from mockdata.render.batch import BATCH
-from mockdata.render.layout import CSV_LINES, Columns
+from mockdata.render.layout import CSV_LINES, Columns, Texts
 from mockdata.sinks.base import Run, Session, Sink
 from mockdata.workers.tasks import ended, note_later_error
 
@@ -135,6 +135,8 @@ def _session(target: object, run: Run) -> Session:
     files = session.files
     for vault in run.vaults if files is not None else ():
         layout = session.layouts.get(vault.name, CSV_LINES)
+        if isinstance(layout, Texts):
+            raise PlanError("sink", f"{vault.name}: Texts is a layout of batches, not of files")
         outputs = len(vault.columns) if isinstance(layout, Columns) else 1
         if (given := len((files or {}).get(vault.name, ()))) != outputs:
             raise PlanError("sink", f"{vault.name} has {outputs} outputs and {given} files")

@@ -49,6 +49,9 @@ so many that a batch of each takes more."""
 FILES_AT_ONCE: Final = 4
 """Vaults that are written to files side by side, at least."""
 
+OFFSET: Final = 4
+"""Bytes of an offset of a text."""
+
 LARGE: Final = 2**15
 """Bytes of a program that does not go to the workers with each task."""
 
@@ -110,7 +113,7 @@ class Job:
             raise PlanError("sink", f"its layout of {vault.name}: {error}") from None
         if len(program.packed) > LARGE:
             program.place = slabs.keep(program.packed)
-        form = Form(vault.name, vault.columns, program.quoted, vault.is_table, layout)
+        form = Form(vault.name, vault.columns, program.quoted, vault.is_table, layout, vault.types)
         return cls(vault, program, form)
 
     @property
@@ -120,7 +123,9 @@ class Job:
 
     def most(self, records: int) -> tuple[int, ...]:
         """Return the bytes that each output of so many records has at most."""
-        return tuple(records * line.longest for line in self.program.lines)
+        lines = tuple(records * line.longest for line in self.program.lines)
+        # A batch has an offset more than records, and each record may be a batch.
+        return lines + (2 * OFFSET * records,) * len(lines) if self.program.offsets else lines
 
 
 async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[Items]) -> None:

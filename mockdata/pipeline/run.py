@@ -36,7 +36,8 @@ from mockdata.pipeline.producers import (
 from mockdata.pipeline.rate import TokenBucket
 from mockdata.pipeline.report import Meter, Progress, Report
 from mockdata.render.batch import Batch
-from mockdata.sinks import AnySink, Run, Sink, Writer, as_sink
+from mockdata.render.layout import Layout
+from mockdata.sinks import AnySink, Run, Session, Sink, as_sink
 from mockdata.vaults.file import Vaults
 from mockdata.workers.pool import Records, open_pool
 from mockdata.workers.slabs import Slabs
@@ -160,15 +161,17 @@ def stream(
     rate: float | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
+    layout: Layout | None = None,
 ) -> AbstractAsyncContextManager[BatchStream]:
     """Return a context in which batches come one by one, to be taken with ``async for``.
 
     The batches of one vault come in index order, those of different vaults in between each other.
     Leaving the context, early or not, stops the workers. The arguments are those of ``generate``,
-    and so are the errors; WorkerError is raised where the next batch would be.
+    and so are the errors; WorkerError is raised where the next batch would be. ``layout`` is how
+    the batches' bytes are wanted, if not as lines of CSV: ``Texts()`` for ``Batch.to_arrow``.
     """
     run = plan_run(counts, vaults=vaults, seed=seed, timestamp=timestamp, start=start, part=part)
-    return _stream(run, _Means.checked(rate, workers, executor))
+    return _stream(run, _Means.checked(rate, workers, executor), layout)
 
 
 class BatchStream:
@@ -206,7 +209,7 @@ class BatchStream:
 
 
 @asynccontextmanager
-async def _stream(run: Run, means: _Means) -> AsyncIterator[BatchStream]:
+async def _stream(run: Run, means: _Means, layout: Layout | None) -> AsyncIterator[BatchStream]:
     check_event_loop()
     send, receive = anyio.create_memory_object_stream[Batch](max_buffer_size=1)
     with send, _emptied(receive):
@@ -215,7 +218,7 @@ async def _stream(run: Run, means: _Means) -> AsyncIterator[BatchStream]:
         async def feed() -> None:
             with send:
                 try:
-                    await in_task(_run, run, _Sender(send), means, None)
+                    await in_task(_run, run, _Sender(send, layout), means, None)
                 except Exception as error:
                     batches.fail(error)
 
@@ -245,12 +248,14 @@ def _emptied(receive: MemoryObjectReceiveStream[Any]) -> Iterator[None]:
 class _Sender:
     """The sink of a stream: every vault's batches go to the one who iterates."""
 
-    def __init__(self, send: MemoryObjectSendStream[Batch]) -> None:
+    def __init__(self, send: MemoryObjectSendStream[Batch], layout: Layout | None) -> None:
         self._send = send
+        self._layout = layout
 
     @asynccontextmanager
-    async def open(self, run: Run) -> AsyncIterator[Writer]:
-        yield self._send.send
+    async def open(self, run: Run) -> AsyncIterator[Session]:
+        layouts = {v.name: self._layout for v in run.vaults} if self._layout is not None else {}
+        yield Session(write=self._send.send, layouts=layouts)
 
 
 async def _run(

@@ -22,6 +22,9 @@ from mockdata.render.program import Program
 
 __all__ = ["measure", "render"]
 
+OFFSET: Final = np.dtype(np.int32)
+"""Arrow's offsets of texts that have less than 2 GiB together."""
+
 KEPT_BYTES: Final = 8 * 2**20
 """Bytes of the buffers that a worker's thread keeps for its next tasks; a vault's are 1 to 2 MB."""
 
@@ -57,6 +60,8 @@ def render(
 ) -> list[tuple[int, ...]]:
     """Write the lines of the indices from ``start`` up to ``stop`` to a place for each output.
 
+    Where offsets are wanted, those of each output have a place behind the places of all outputs.
+
     Returns the bytes that each output has of each ``batch`` records, the last of which may be
     fewer. Raises OSError, with the file's name.
     """
@@ -68,12 +73,15 @@ def render(
         for first in range(start, stop, block):
             last = min(first + block, stop)
             outputs = renderer.render(first, last)
+            made = [tuple(map(len, outputs))]
+            if last - first > batch:
+                made = _sizes(renderer, len(outputs), last - first, batch)
+            if program.offsets:
+                made, offsets = _with_offsets(renderer, made, last - first, batch)
+                outputs += offsets
             for write, lines in zip(writers, outputs, strict=True):
                 write(lines)
-            if last - first <= batch:
-                sizes.append(tuple(map(len, outputs)))
-            else:
-                sizes += _sizes(renderer, len(places), last - first, batch)
+            sizes += made
     return sizes
 
 
@@ -90,6 +98,33 @@ def _sizes(renderer: Renderer, outputs: int, count: int, batch: int) -> list[tup
     last = [*range(batch, count, batch), count]
     ends = [renderer.ends(output, count)[np.array(last) - 1] for output in range(outputs)]
     return [*zip(*(np.diff(end, prepend=0).tolist() for end in ends), strict=True)]
+
+
+def _with_offsets(
+    renderer: Renderer, sizes: Sequence[tuple[int, ...]], count: int, batch: int
+) -> tuple[list[tuple[int, ...]], list[memoryview]]:
+    """Return the bytes of each batch with those of its offsets, and the offsets of each output.
+
+    The offsets of a batch begin with 0, whatever the batch before it.
+    """
+    firsts = range(0, count, batch)
+    lengths = [min(batch, count - first) for first in firsts]
+    made = []
+    for output in range(len(sizes[0])):
+        ends = renderer.ends(output, count)
+        offsets = np.zeros(count + len(lengths), OFFSET)
+        base = 0
+        for number, (first, length) in enumerate(zip(firsts, lengths, strict=True)):
+            at = first + number + 1
+            batch_ends = ends[first : first + length]
+            np.subtract(batch_ends, base, out=offsets[at : at + length], casting="unsafe")
+            base = int(batch_ends[-1])
+        made.append(offsets.view(np.uint8).data)
+    each = [
+        (*size, *[OFFSET.itemsize * (length + 1)] * len(size))
+        for size, length in zip(sizes, lengths, strict=True)
+    ]
+    return each, made
 
 
 class _Writer:

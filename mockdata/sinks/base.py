@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mockdata.render.batch import BATCH, Batch
 from mockdata.render.layout import CSV_LINES, Layout
 from mockdata.vaults.resolve import Resolved
+
+if TYPE_CHECKING:
+    from mockdata.vaults.typed import Type
 
 __all__ = ["Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"]
 
@@ -39,6 +42,11 @@ class VaultRun:
     def columns(self) -> tuple[str, ...]:
         """The names of its columns: a vault's are its data column and its token column."""
         return self.resolved.column_names
+
+    @property
+    def types(self) -> tuple[Type, ...]:
+        """The types of its columns: ``string``, ``int64`` or ``date``; a vault's are strings."""
+        return self.resolved.column_types
 
     @property
     def records(self) -> int:

@@ -31,6 +31,7 @@ from mockdata.vaults.vault import Table, TableColumn, Vault
 
 if TYPE_CHECKING:
     from mockdata.vaults.same import Cut
+    from mockdata.vaults.typed import Type
 
 __all__ = ["Resolved", "Resolver", "check_count"]
 
@@ -63,6 +64,13 @@ class Resolved:
         if isinstance(self.owner, Vault):
             return self.owner.data_column, self.owner.token_column
         return tuple(column.name for column in self.owner.columns)
+
+    @property
+    def column_types(self) -> tuple[Type, ...]:
+        """The types that the columns' texts are written in; a vault's are strings."""
+        if isinstance(self.owner, Vault):
+            return "string", "string"
+        return tuple(column.type for column in self.owner.columns)
 
     @property
     def capacity(self) -> int | None:
