@@ -6,7 +6,7 @@ import pickle
 import re
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from mockdata.errors import PlanError
@@ -529,6 +529,9 @@ def test_distinct_and_repeats_take_any_count():
         "{first_name:lower}{suffix}",
         "{suffix}{first_name:lower}",
         "{number:1-99}{first_name}{number:1-99}",
+        "(B|HH|M)[A-Z]{2}[0-9]{4}",
+        "(JAN|SEPT)[A-Z](JAN|SEPT)",
+        "{number:5-14}{number:5-13}",
     ],
 )
 def test_what_can_be_read_one_way_is_taken(value):
@@ -599,6 +602,16 @@ def test_texts_of_what_is_taken_differ_wherever_an_even_piece_differs(value, lis
         combination = tuple(itertools.compress(texts, even))
         assert found.setdefault("".join(texts), combination) == combination
     assert len(set(found.values())) == column.capacity
+
+
+@given(st.lists(st.lists(SMALL_TEXTS.filter(bool), min_size=1, unique=True), min_size=1))
+@settings(deadline=None)
+def test_groups_in_which_no_text_begins_with_another_are_taken(groups):
+    for texts in groups:
+        texts[:] = [t for t in texts if not any(u != t and t.startswith(u) for u in texts)]
+    assume(sum(max(map(len, texts)) for texts in groups) < 100)
+    value = "".join(f"({'|'.join(texts)})" for texts in groups)
+    assert resolved(value).value.capacity == math.prod(map(len, groups))
 
 
 def test_a_proof_that_would_take_too_long_is_refused():
