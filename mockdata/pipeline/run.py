@@ -284,7 +284,7 @@ def _start(stage: Stage, job: Job) -> None:
     """Start a vault's producer and consumer, with the stream between them."""
     name, session = job.vault.name, stage.session
     files = session.files[name] if session.files is not None else ()
-    stage.meter.add(name, 0, tuple(file.offset for file in files))
+    stage.meter.add(name, 0, tuple(file.offset for file in files) or tuple(session.heads.get(name, ())))
     send, receive = anyio.create_memory_object_stream[Items](max_buffer_size=1)
     if files:
         stage.tasks.start(produce_files, stage, job, files, send)

@@ -127,6 +127,9 @@ class Session:
     batch_size: int = BATCH
     """Records of a batch, 10,000 at most. Only a vault's last batch has fewer, unless there is a
     rate."""
+    heads: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Vault name to the bytes that ``write``'s sink has put before each output, as header lines:
+    the report counts them. Of ``files``, their offsets say so."""
     commit: Callable[[], object] | None = None
     """Called once, when every record is written, and awaited if it returns an awaitable."""
     delivery: Callable[[], Delivery] | None = None
