@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from mockdata.render.batch import BATCH, Batch
 from mockdata.render.layout import CSV_LINES, Layout
 from mockdata.vaults.resolve import Resolved, ResolvedTable
 
 __all__ = ["Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"]
+
+AHEAD: Final = 2**25
+"""Bytes that are filled at a time, where a session does not say how many."""
 
 Writer = Callable[[Batch], Awaitable[object]]
 """Takes one batch. When it returns, the batch is done with and the vault's next one may come."""
@@ -130,6 +133,9 @@ class Session:
     heads: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """Vault name to the bytes that ``write``'s sink has put before each output, as header lines:
     the report counts them. Of ``files``, their offsets say so."""
+    ahead: int = AHEAD
+    """Bytes that the workers fill for ``write`` at a time, all vaults together, unless there are so
+    many that a batch of each takes more. Up to four times as much waits for a slow sink."""
     commit: Callable[[], object] | None = None
     """Called once, when every record is written, and awaited if it returns an awaitable."""
     delivery: Callable[[], Delivery] | None = None

@@ -29,6 +29,18 @@ CREDENTIALS: Final = {
 REFUSED: Final = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken")
 """Codes of S3 for credentials that are wrong, and not only too few."""
 
+BY_NAME: Final = {
+    "PermissionDeniedError": "403",
+    "UnauthenticatedError": "401",
+    "FileNotFoundError": "404",
+}
+"""The status that an error of obstore stands for where its text has none."""
+
+NOT_CONFIGURED: Final = ("MissingAccount", "MissingCredentials")
+"""What is in the text of an error where the environment does not say enough."""
+
+Meaning = tuple[type[OSError], int, str]
+
 TOLD: Final = 200
 """Characters of a message that is passed on as it is."""
 
@@ -46,33 +58,45 @@ def meaning(error: Exception, url: str) -> OSError:
     """Return the OSError that an error of obstore stands for."""
     if isinstance(error, OSError) and error.filename is not None:
         return error
-    text, scheme = str(error), parts(url)[0]
-    kind, number, problem = _meaning(text, type(error).__name__, scheme)
+    text, name, scheme = str(error), type(error).__name__, parts(url)[0]
+    status = _first(STATUS, text) or BY_NAME.get(name)
+    kind, number, problem = _refusal(text, status, scheme) or _trouble(text, name, status)
     return kind(number, problem, url)
 
 
-def _meaning(text: str, name: str, scheme: str) -> tuple[type[OSError], int, str]:
-    code, status = _first(CODE, text), _first(STATUS, text)
-    if METADATA.search(text) or "MissingAccount" in text or "MissingCredentials" in text:
+def _refusal(text: str, status: str | None, scheme: str) -> Meaning | None:
+    """Say what the store does not let us do, if it is that."""
+    code = _first(CODE, text) or status
+    if METADATA.search(text) or any(each in text for each in NOT_CONFIGURED):
         return PermissionError, errno.EACCES, _no_credentials(scheme)
     if code in REFUSED or status == "401":
-        problem = f"the store does not accept the credentials ({code or status}): check them"
+        problem = f"the store does not accept the credentials ({code}): check them"
         return PermissionError, errno.EACCES, problem
-    if status == "403" or name == "PermissionDeniedError":
-        problem = f"no permission ({code or '403'}): the credentials have to allow to list and put"
+    if status == "403":
+        problem = f"no permission ({code}): the credentials have to allow to list, put and delete"
         return PermissionError, errno.EACCES, problem
-    if status == "404" or name == "FileNotFoundError":
+    if status == "404":
         what = "container" if scheme == "az" else "bucket"
-        return FileNotFoundError, errno.ENOENT, f"there is no such {what}: make it, or check -o"
+        return (
+            FileNotFoundError,
+            errno.ENOENT,
+            f"there is no such {what}: make it, or check the URL",
+        )
+    return None
+
+
+def _trouble(text: str, name: str, status: str | None) -> Meaning:
+    """Say what does not work in a store, or on the way to it."""
     if "without LOCATION" in text or status == "301":
         return OSError, errno.EIO, "the bucket is in another region: set AWS_REGION"
     if status is not None:
-        said = one_line(_first(MESSAGE, text) or "no reason given")[:TOLD]
-        problem = f"the store answers {status} {code or ''}".rstrip() + f": {said}"
-        return OSError, errno.EIO, f"{problem}; try again later" if status >= "500" else problem
+        said = one_line(_first(MESSAGE, text) or "it gives no reason")[:TOLD].rstrip(".")
+        again = "; try again later" if status >= "500" else ""
+        code = f" {_first(CODE, text) or ''}".rstrip()
+        return OSError, errno.EIO, f"the store answers {status}{code}: {said}{again}"
     if "kind: Timeout" in text or "TimedOut" in text or name == "TimeoutError":
         return TimeoutError, errno.ETIMEDOUT, "the store does not answer in time: try again later"
-    if "sending request" in text or "kind: Connect" in text:
+    if "sending request" in text:
         problem = "the store cannot be reached: check the network and the endpoint"
         return ConnectionError, errno.ECONNREFUSED, problem
     return OSError, errno.EIO, one_line(text.partition("\n\nDebug source:")[0])[:TOLD]

@@ -37,8 +37,8 @@ MOST_AT_ONCE: Final = 4
 def check_size(url: str, size: float) -> None:
     """Raise PlanError if an object of about ``size`` bytes is more than a store takes."""
     if size > MOST:
-        problem = f"{url} would have {size / 1e12:,.1f} TB, and an object has 5.5 at most: use parts"
-        raise PlanError("counts", problem)
+        terabytes = f"{size / 1e12:,.1f} TB, and an object has 5.5 TB at most"
+        raise PlanError("counts", f"{url} would have {terabytes}: make the run in parts")
 
 
 def part_size(size: float) -> int:

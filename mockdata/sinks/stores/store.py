@@ -29,6 +29,9 @@ __all__ = ["Store", "Uploads"]
 UNDOING: Final = 8.0
 """Seconds that aborting the uploads may take, or removing objects: a store may be gone."""
 
+AHEAD: Final = 2**24
+"""Bytes that the workers fill at a time: the parts on their way take memory as well."""
+
 SLOWEST: Final = 2**18
 """Bytes a second that a part has to make in order not to time out."""
 
@@ -39,6 +42,10 @@ class Store:
 
     url: str
     clobber: bool = True
+
+    def url_of(self, file: NewFile) -> str:
+        """Return the URL of a file's object."""
+        return f"{self.url.rstrip('/')}/{file.name}"
 
     @asynccontextmanager
     async def open(
@@ -57,7 +64,12 @@ class Store:
 
             heads = {v: tuple(len(file.header) for file in each) for v, each in files.items()}
             yield Session(
-                write=write, layouts=layouts, commit=made.commit, heads=heads, grace=UNDOING
+                write=write,
+                layouts=layouts,
+                heads=heads,
+                ahead=AHEAD,
+                commit=made.commit,
+                grace=UNDOING,
             )
 
     @asynccontextmanager
@@ -65,8 +77,9 @@ class Store:
         """Yield uploads that are open, to be written to and committed. Raises as ``open`` does."""
         obstore_there()
         check_names(files)
-        made = await Uploads.opened(self, files)
+        made = Uploads(self, files)
         try:
+            await made.begin()
             yield made
         finally:
             with anyio.CancelScope(shield=True):
@@ -74,69 +87,55 @@ class Store:
 
 
 class Uploads:
-    """The objects of one run, which appear one after the other once all of them are whole."""
+    """The objects of one run, which appear one after the other once all of them are whole.
 
-    def __init__(self, place: Store, store: ObjectStore, of_vaults: dict[str, list[Upload]]) -> None:
-        self._place, self._store = place, store
-        self._of_vaults = of_vaults
-        self._all = [upload for each in of_vaults.values() for upload in each]
+    Making it asks nothing of the store. Raises PlanError for a file that is too large, and OSError
+    with the store's URL if its settings are wrong.
+    """
 
-    @classmethod
-    async def opened(cls, place: Store, files: Mapping[str, Sequence[NewFile]]) -> Uploads:
-        """Look at the store, and begin an upload for each file with its header."""
-        base = place.url.rstrip("/")
-        parts: list[int] = []
-        for file in (file for each in files.values() for file in each):
-            size = len(file.header) + file.expected
-            check_size(f"{base}/{file.name}", size)
-            parts.append(part_size(size))
-        timeout = max(UPLOAD.timeout, max(parts) / SLOWEST)
+    def __init__(self, place: Store, files: Mapping[str, Sequence[NewFile]]) -> None:
+        self._place, self._files = place, files
+        sizes = [_part_size(place, file) for each in files.values() for file in each]
+        timeout = max(UPLOAD.timeout, max(sizes) / SLOWEST)
+        patience = Patience(timeout, UPLOAD.retries, max(UPLOAD.seconds, 2 * timeout))
         with naming_store(place.url):
-            looking, _ = connect(place.url, FIRST_LOOK)
-            store, before = connect(
-                place.url, Patience(timeout, UPLOAD.retries, max(UPLOAD.seconds, 2 * timeout))
-            )
-        sizes, most = iter(parts), at_once(parts)
-        made = cls(
-            place,
-            store,
-            {
-                vault: [
-                    Upload(
-                        store,
-                        before + file.name,
-                        f"{base}/{file.name}",
-                        part=next(sizes),
-                        at_once=most,
-                    )
-                    for file in each
-                ]
-                for vault, each in files.items()
-            },
-        )
-        await made._look(looking, before)
-        for vault, each in files.items():
-            for upload, file in zip(made.of(vault), each, strict=True):
+            self._first, _ = connect(place.url, FIRST_LOOK)
+            self._store, self._prefix = connect(place.url, patience)
+        parts, most = iter(sizes), at_once(sizes)
+        self._of_vaults = {
+            vault: [self._upload(file, next(parts), most) for file in each]
+            for vault, each in files.items()
+        }
+        self._all = [upload for each in self._of_vaults.values() for upload in each]
+
+    def _upload(self, file: NewFile, part: int, most: int) -> Upload:
+        key, url = self._prefix + file.name, self._place.url_of(file)
+        return Upload(self._store, key, url, part=part, at_once=most)
+
+    async def begin(self) -> None:
+        """Look at the store, and begin each object with its header."""
+        await self._look()
+        for vault, each in self._files.items():
+            for upload, file in zip(self.of(vault), each, strict=True):
                 await upload.append(file.header)
-        return made
 
     def of(self, vault: str) -> list[Upload]:
         """Return the uploads of a vault's files."""
         return self._of_vaults[vault]
 
-    async def _look(self, store: ObjectStore, before: str) -> None:
+    async def _look(self) -> None:
         """Ask the store for anything: one that is not there, or takes no credentials, says so."""
         import obstore
 
         try:
             with anyio.fail_after(2 * FIRST_LOOK.timeout):
-                async for _ in obstore.list(store, before or None, chunk_size=1):
+                async for _ in obstore.list(self._first, self._prefix or None, chunk_size=1):
                     break
         except Exception as error:
             found = meaning(error, self._place.url)
             if not (isinstance(found, PermissionError) and "AccessDenied" in str(error)):
                 raise found from error  # who may not list may yet put
-        await self._check_absent(store)
+        await self._check_absent(self._first)
 
     async def _check_absent(self, store: ObjectStore) -> None:
         """Raise FileExistsError if an object is there that may not be replaced."""
@@ -196,3 +195,9 @@ class Uploads:
         if errors:
             problem = f"{len(errors)} uploads may be left open: see docs/stores.md"
             raise OSError(errors[0].errno, problem, self._place.url) from errors[0]
+
+
+def _part_size(place: Store, file: NewFile) -> int:
+    size = len(file.header) + file.expected
+    check_size(place.url_of(file), size)
+    return part_size(size)

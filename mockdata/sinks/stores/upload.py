@@ -27,7 +27,7 @@ PATIENCE: Final = 3.0
 
 
 class Upload:
-    """An object that is being written, in parts of ``part`` bytes, ``at_once`` of them on their way.
+    """An object that is being written in parts of ``part`` bytes, ``at_once`` of them under way.
 
     What is less than a part at the end goes with the closing; so a small object is put in one go.
     Each method raises OSError with the object's URL.
@@ -40,25 +40,23 @@ class Upload:
         self.size = 0
         """Bytes that were appended."""
         self._part = part
-        self._held: list[bytes | memoryview] = []
-        self._holding = self._written = 0
+        self._held = bytearray()
+        self._written = 0
         self._is_open = True
         self._writer: AsyncWritableFile = obstore.open_writer_async(
             store, key, buffer_size=part, max_concurrency=at_once
         )
 
     async def append(self, content: bytes | memoryview) -> None:
-        """Write at the end; the content may change once this returns only if it is not a view."""
-        self._held.append(content)
-        self._holding += len(content)
+        """Write at the end. The content is copied: a batch's memory is free to be lent again."""
+        self._held += content
         self.size += len(content)
-        if self._holding >= TOGETHER:
+        if len(self._held) >= TOGETHER:
             await self._write()
 
     async def _write(self) -> None:
-        """Hand over what is held. obstore keeps it as it is until its part is sent: so a copy."""
-        content = b"".join(self._held)
-        self._held, self._holding = [], 0
+        """Hand over what is held, which obstore keeps as it is until its part is sent."""
+        content, self._held = self._held, bytearray()
         begins = self._written < self._part <= self._written + len(content)
         self._written += len(content)
         with naming_store(self.url):
