@@ -126,6 +126,32 @@ async def test_capacity_is_that_of_the_whole_with_its_start():
     assert len({value for value, _ in seen}) == len({token for _, token in seen}) == 10_000
 
 
+CALLS = mockdata.Vault("calls", value="{pin.value}-{suffix}", token="{suffix}")
+OWNERS = mockdata.Table("owners", {"pin": "{pin.value}"})
+OWNERS_OF_CALLS = mockdata.Table("owners", {"call": "{calls.value}"})
+
+
+@pytest.mark.parametrize("referring", [CALLS, OWNERS, OWNERS_OF_CALLS])
+async def test_what_refers_to_a_vault_ends_where_that_ends(referring):
+    vaults = [PIN, CALLS]
+    await mockdata.generate({referring: 10_000}, vaults=vaults, sink=lambda _: None)
+    with pytest.raises(
+        mockdata.PlanError, match=r"10001 records, and pin, .*has only 10000 values"
+    ):
+        await mockdata.generate({referring: 10_001}, vaults=vaults, sink=lambda _: None)
+    for setting in ({"repeats": True}, {"distinct": 100}):
+        vaults = [mockdata.Vault("pin", value="[0-9]{4}", token="{suffix}", **setting), CALLS]
+        await mockdata.generate({referring: 10_001}, vaults=vaults, sink=lambda _: None)
+
+
+async def test_distinct_records_need_as_many_of_the_vault_that_they_refer_to():
+    few = mockdata.Vault("few", value="{pin.value}-[a-z]{4}", token="{suffix}", distinct=10_000)
+    await mockdata.generate({few: 20_000}, vaults=[PIN], sink=lambda _: None)
+    many = mockdata.Vault("many", value="{pin.value}-[a-z]{4}", token="{suffix}", distinct=10_001)
+    with pytest.raises(mockdata.PlanError, match="10001 records, and pin"):
+        await mockdata.generate({many: 20_000}, vaults=[PIN], sink=lambda _: None)
+
+
 async def test_files_are_what_readers_of_csv_take_for_the_batches_texts(either, tmp_path):
     counts = {ODD: 12_000, QUOTED: 12_000, CARD: 12_000, PEOPLE: 12_000}
     sink = ListSink()

@@ -310,7 +310,7 @@ def test_a_list_may_have_a_million_texts(folder):
     piece = with_list(folder, "".join(f"text {k}\n" for k in range(1_000_000)))
     assert piece.size == 1_000_000
     vault = read_vaults(folder / "vaults.toml")["a"]
-    assert Resolver(Known({"a": vault})).vault(vault).capacity == 10_000_000
+    assert Resolver(Known({"a": vault})).resolve(vault).capacity == 10_000_000
 
 
 def test_only_the_named_files_are_opened(folder):

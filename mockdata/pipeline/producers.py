@@ -126,7 +126,7 @@ async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[I
     if stage.bucket is None:
         size = max(min(SLAB_TASK, stage.share // sum(job.most(1))), BATCH)
         batches = max(size // most, 1)
-    together = BATCH // stage.session.batch_size
+    together = max(BATCH // stage.session.batch_size, 1)
     tasks: deque[_SlabTask] = deque()
 
     async def send_first() -> None:

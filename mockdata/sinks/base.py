@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from mockdata.render.batch import BATCH, Batch
 from mockdata.render.layout import CSV_LINES, Layout
-from mockdata.vaults.resolve import Resolved, ResolvedTable
+from mockdata.vaults.resolve import Resolved
 
 __all__ = ["Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"]
 
@@ -24,7 +24,7 @@ Writer = Callable[[Batch], Awaitable[object]]
 class VaultRun:
     """One vault's or table's share of a run: the half-open range ``start`` to ``stop``."""
 
-    resolved: Resolved | ResolvedTable
+    resolved: Resolved
     start: int
     stop: int
 
@@ -36,7 +36,7 @@ class VaultRun:
     @property
     def is_table(self) -> bool:
         """Whether it is a table."""
-        return isinstance(self.resolved, ResolvedTable)
+        return self.resolved.is_table
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -146,15 +146,16 @@ def listed(known: Mapping[str, Vault | Table], example: Callable[[Resolved], str
     from mockdata.vaults.vault import Vault
 
     resolver = Resolver(known)
-    vaults = [resolver.vault(found) for found in known.values() if isinstance(found, Vault)]
     return [
         Listed(
-            found.name,
-            found.vault.data_column,
-            found.vault.token_column,
+            vault.name,
+            vault.data_column,
+            vault.token_column,
             example(found),
-            found.vault.distinct or found.value.capacity,
-            SOURCES.get(found.name, "") if found.vault == READY_MADE.get(found.name) else "",
+            vault.distinct or found.columns[0].capacity,
+            SOURCES.get(vault.name, "") if vault == READY_MADE.get(vault.name) else "",
         )
-        for found in vaults
+        for vault in known.values()
+        if isinstance(vault, Vault)
+        for found in [resolver.resolve(vault)]
     ]
