@@ -17,7 +17,9 @@ CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 MESSAGE: Final = re.compile(r"<Message>([^<]*)</Message>")
 STATUS: Final = re.compile(r"status code: (\d{3})")
 
-METADATA: Final = re.compile(r"169\.254\.169\.254|metadata\.google\.internal|metadata_endpoint")
+METADATA: Final = re.compile(
+    r"latest/api/token|169\.254\.169\.254|metadata\.google\.internal|metadata_endpoint"
+)
 """Where a machine in the cloud asks for credentials: one that has none asks there in vain."""
 
 CREDENTIALS: Final = {
@@ -36,8 +38,8 @@ BY_NAME: Final = {
 }
 """The status that an error of obstore stands for where its text has none."""
 
-NOT_CONFIGURED: Final = ("MissingAccount", "MissingCredentials")
-"""What is in the text of an error where the environment does not say enough."""
+NOT_SAID: Final = re.compile(r"Missing ?(AccessKeyId|SecretAccessKey|Account|Credentials)")
+"""What is in the text of an error where the environment says too little."""
 
 Meaning = tuple[type[OSError], int, str]
 
@@ -67,7 +69,7 @@ def meaning(error: Exception, url: str) -> OSError:
 def _refusal(text: str, status: str | None, scheme: str) -> Meaning | None:
     """Say what the store does not let us do, if it is that."""
     code = _first(CODE, text) or status
-    if METADATA.search(text) or any(each in text for each in NOT_CONFIGURED):
+    if METADATA.search(text) or NOT_SAID.search(text):
         return PermissionError, errno.EACCES, _no_credentials(scheme)
     if code in REFUSED or status == "401":
         problem = f"the store does not accept the credentials ({code}): check them"
