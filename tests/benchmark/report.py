@@ -1,6 +1,6 @@
 """The results of a benchmark as Markdown."""
 
-from . import runs
+from . import runs, stores
 from .rows import OTHERS
 
 BEGIN = """# Benchmark
@@ -56,6 +56,8 @@ def measured(results: dict) -> str:
          f"{m['files, two workers / one']:.2f} times with two"),
         ("one worker to two, a sink that drops its batches", f"{m['dropping sink, one worker']:.1f} M records/s with one",
          f"{m['dropping sink, two workers / one']:.2f} times with two"),
+        (f"into an S3 server on loopback (moto), 4 x {stores.EACH:,} records to CSV", f"{m['into S3, MB/s']:.0f} MB/s",
+         f"{m['into S3 / obstore']:.2f} of obstore putting the ready-made files"),
         ("1,000 records, whole command", f"{m['1,000 of 4 vaults']:.2f} s",
          f"{m['1,000 records / import numpy']:.2f} times `import numpy`"),
         ("1,000 records of each of 30 vaults that a file defines", f"{m['1,000 of 30 vaults']:.2f} s",

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
-from . import columns, runs, skyflow, thirty
+from . import columns, runs, skyflow, stores, thirty
 
 ROWS: dict[str, Callable[[Path], float]] = {
     **runs.ROWS,
     **columns.ROWS,
     **thirty.ROWS,
+    **stores.ROWS,
     "Skyflow request": lambda _: skyflow.client_cpu(runs.MILLION),
 }
 
@@ -24,6 +25,7 @@ RATIOS = {
     "dropping sink, two workers / one": ("dropping sink", "dropping sink, one worker"),
     "1,000 of 30 vaults / 4": ("1,000 of 30 vaults", "1,000 of 4 vaults"),
     "memory of 30 vaults / 4": ("memory of 30 vaults", "memory of 4 vaults"),
+    "into S3 / obstore": ("into S3, MB/s", "obstore, ready-made files into S3, MB/s"),
     **{
         f"{column} / {other}": (column, f"{column}, {other}")
         for column in ("card", "email")
