@@ -59,7 +59,7 @@ def define(given):
     """Define and resolve a vault, and ask for a number of its records."""
     value, token, count = given
     vault = Vault("v", value, token, lists=LISTS)
-    check_count(Resolver({"name": PEOPLE, "v": vault}).vault(vault), count)
+    check_count(Resolver({"name": PEOPLE, "v": vault}).resolve(vault), count)
 
 
 def read(content):

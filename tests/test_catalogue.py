@@ -34,9 +34,9 @@ def texts(name, side="value", count=3_000):
 def test_the_four_vaults_are_what_they_were():
     assert [*READY_MADE][:4] == [*DEFAULT] == [*FOUR]
     for name, pieces in FOUR.items():
-        found = Resolver(READY_MADE).vault(READY_MADE[name])
-        assert found.value.pieces == pieces
-        assert found.token.pieces == (Literal(f"tok_{name}_"), *END)
+        found = Resolver(READY_MADE).resolve(READY_MADE[name])
+        assert found.columns[0].pieces == pieces
+        assert found.columns[1].pieces == (Literal(f"tok_{name}_"), *END)
         assert found.capacity is None
     columns = {name: (v.data_column, v.token_column) for name, v in READY_MADE.items()}
     assert columns["name"] == ("full_name", "full_name_token")
@@ -140,7 +140,7 @@ def test_the_catalogue_loads_nothing_before_a_vault_is_asked_for():
         "slow = {'tomllib', 'difflib', 'csv', 'numpy', 'mockdata.vaults.pattern', 'mockdata.vaults.fields'}\n"
         "assert not slow & {*sys.modules}, slow & {*sys.modules}\n"
         "from mockdata.vaults.resolve import Resolver\n"
-        "Resolver(catalogue.READY_MADE).vault(catalogue.READY_MADE['name'])\n"
+        "Resolver(catalogue.READY_MADE).resolve(catalogue.READY_MADE['name'])\n"
         "assert not (slow - {'mockdata.vaults.pattern'}) & {*sys.modules}, slow & {*sys.modules}\n"
         "assert list(catalogue.Known._made) == ['name']\n"
     )

@@ -323,11 +323,7 @@ KNOWN = Known(CLINIC)
 
 def columns_of(name):
     """Return the columns of a definition."""
-    found = KNOWN[name]
-    if isinstance(found, mockdata.Vault):
-        resolved = Resolver(KNOWN).vault(found)
-        return resolved.value, resolved.token
-    return Resolver(KNOWN).table(found).columns
+    return Resolver(KNOWN).resolve(KNOWN[name]).columns
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -218,7 +218,9 @@ def test_a_file_that_is_not_there_is_an_error_of_the_system(folder):
         ("[tables.t]\na = '[aa]'", "table t: column a, character 3: 'a' is in this class twice"),
         ("[tables.t]\na = 5", "table t: column a: a pattern is a text"),
         ("[tables.t]", "table t: 0 columns"),
-        ("[tables.t]\na = '{u.value}'\n[tables.u]\nb = 'x'", "table t: column a, character 1: u is a table"),
+        ("[tables.t]\na = '{u.value}'\n[tables.u]\nb = 'x'", "table t: column a, character 1: u is a table; refer to a vault"),
+        ("[tables.ssn]\na = '{ssn.value}'", "table ssn: column a, character 1: ssn is a table here, in place of the vault; give"),
+        ("[tables.t]\na = {pattern = '2024-02-30', type = 'date'}", "table t: column a: date is for one day"),
         ("[vaults.a]\nvalue = '\\ud800'", "vault a: value, character 1: "),
         ('[vaults.a]\nvalue = "\\u0007"', "vault a: value, character 1: a pattern has no character '\\x07'"),
         (b"[vaults.a]\n# ok\nvalue = '\xff'", "line 3 is not UTF-8"),
@@ -330,7 +332,7 @@ def test_a_list_may_have_a_million_texts(folder):
     piece = with_list(folder, "".join(f"text {k}\n" for k in range(1_000_000)))
     assert piece.size == 1_000_000
     vault = read_vaults(folder / "vaults.toml")["a"]
-    assert Resolver(Known({"a": vault})).vault(vault).capacity == 10_000_000
+    assert Resolver(Known({"a": vault})).resolve(vault).capacity == 10_000_000
 
 
 def test_only_the_named_files_are_opened(folder):

@@ -158,7 +158,7 @@ def _listed(resolver: Resolver, vault: Vault, example: Callable[[Resolved], str]
     columns = vault.name, vault.data_column, vault.token_column
     source = SOURCES.get(vault.name, "") if vault == READY_MADE.get(vault.name) else ""
     try:
-        found = resolver.vault(vault)
+        found = resolver.resolve(vault)
     except PlanError as error:
         return Listed(*columns, "", 0, 0, source, error.problem)
     values, tokens = (vault.distinct or column.capacity for column in found.columns)

@@ -134,10 +134,7 @@ class _Reader:
             raise PlanError(one_line(self._name), "defines no vault; begin with [vaults.NAME]")
         resolver = Resolver(Known(found))
         for definition in found.values():
-            if isinstance(definition, Vault):
-                resolver.vault(definition)
-            else:
-                resolver.table(definition)
+            resolver.resolve(definition)
         return found
 
     def _vault(self, name: str, settings: object) -> Vault:

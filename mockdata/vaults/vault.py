@@ -141,10 +141,7 @@ class Table:
     ) -> None:
         checked_name("table", name)
         where = f"table {name}"
-        if isinstance(columns, Mapping):
-            made = tuple(_table_column(where, *item) for item in columns.items())
-        else:
-            made = _table_columns(where, columns)
+        made = _table_columns(where, columns)
         if not 1 <= len(made) <= LIMIT:
             raise PlanError(where, f"{len(made)} columns; a table has from 1 to {LIMIT}")
         _set(self, name=name, columns=made, source=source)
@@ -232,11 +229,13 @@ def _flag(where: str, label: str, flag: object) -> bool:
 
 
 def _table_columns(where: str, columns: object) -> tuple[TableColumn, ...]:
-    made = tuple(columns) if isinstance(columns, Iterable) else (columns,)
-    for column in made:
-        if not isinstance(column, TableColumn):
-            problem = f"columns is a mapping of name to pattern, and not {type(columns).__name__}"
-            raise PlanError(where, problem)
+    """Return the columns that are given, or those of another table, each under a name."""
+    if isinstance(columns, Mapping):
+        return tuple(_table_column(where, *item) for item in columns.items())
+    made = tuple(columns) if isinstance(columns, Iterable) else ()
+    names = {column.name for column in made if isinstance(column, TableColumn)}
+    if not isinstance(columns, Iterable) or len(names) < len(made):
+        raise PlanError(where, "columns is a mapping of a name to a pattern, for each of them")
     return made
 
 
