@@ -26,7 +26,6 @@ from mockdata.pipeline.life import opened
 from mockdata.pipeline.plan import Counts, checked_rate, checked_workers, plan_run
 from mockdata.pipeline.producers import (
     FILES_AT_ONCE,
-    SLAB_BYTES,
     Item,
     Items,
     Job,
@@ -269,11 +268,11 @@ async def _run(
     async with opened(sink, run) as life:
         with Slabs(most=4 * len(run.vaults)) as slabs:
             jobs = [Job.of(vault, run, life.session, slabs) for vault in run.vaults]
-            async with open_pool(run.records, means.workers, means.executor) as pool:
+            async with open_pool(_pairs(run), means.workers, means.executor) as pool:
                 async with open_tasks() as tasks:
                     life.watch(tasks.fail)
                     bucket = TokenBucket(means.rate) if means.rate is not None else None
-                    ahead, share = -(-pool.workers // len(jobs)), SLAB_BYTES // len(jobs)
+                    ahead, share = -(-pool.workers // len(jobs)), life.session.ahead // len(jobs)
                     turns = anyio.Semaphore(max(pool.workers, FILES_AT_ONCE))
                     stage = Stage(
                         life.session, pool, slabs, meter, tasks, ahead, bucket, share, turns
@@ -294,7 +293,8 @@ def _start(stage: Stage, job: Job) -> None:
     """Start a vault's producer and consumer, with the stream between them."""
     name, session = job.vault.name, stage.session
     files = session.files[name] if session.files is not None else ()
-    stage.meter.add(name, 0, tuple(file.offset for file in files))
+    heads = [file.offset for file in files] or session.heads.get(name, ())
+    stage.meter.add(name, 0, tuple(heads))
     send, receive = anyio.create_memory_object_stream[Items](max_buffer_size=1)
     if files:
         stage.tasks.start(produce_files, stage, job, files, send)
@@ -322,6 +322,11 @@ async def _consume(stage: Stage, receive: MemoryObjectReceiveStream[Items]) -> N
                         _name_records(error, _records(item))
                         raise
                 stage.meter.add(item.vault, item.records, item.sizes)
+
+
+def _pairs(run: Run) -> int:
+    """Return how many records of a value and a token are as much to make as the run is."""
+    return -(-sum(vault.records * len(vault.columns) for vault in run.vaults) // 2)
 
 
 def _records(batch: Batch | Encoded) -> Records:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mockdata.render.batch import BATCH, Batch, Encoded
 from mockdata.render.layout import CSV_LINES, Layout
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mockdata.vaults.typed import Type
 
 __all__ = ["Delivery", "Encoder", "File", "Run", "Session", "Sink", "VaultRun", "Writer"]
+
+AHEAD: Final = 2**25
+"""Bytes that are filled at a time, where a session does not say how many."""
 
 Writer = Callable[[Batch], Awaitable[object]] | Callable[[Encoded], Awaitable[object]]
 """Takes one batch or, if the session encodes, what that has made of one. When it returns, the batch
@@ -146,6 +149,12 @@ class Session:
     """Called in the workers with each batch. ``write`` then takes, in place of a batch, an
     ``Encoded`` with the bytes that are returned. It has to be picklable, and a function of the
     batch alone: if a worker dies, another one makes its batch again."""
+    heads: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Vault name to the bytes that ``write``'s sink has put before each output, as header lines:
+    the report counts them. Of ``files``, their offsets say so."""
+    ahead: int = AHEAD
+    """Bytes that the workers fill for ``write`` at a time, all vaults together, unless there are so
+    many that a batch of each takes more. Up to four times as much waits for a slow sink."""
     commit: Callable[[], object] | None = None
     """Called once, when every record is written, and awaited if it returns an awaitable."""
     file_sizes: Callable[[], Mapping[str, int]] | None = None
