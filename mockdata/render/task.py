@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final, Self
 
@@ -20,7 +20,10 @@ from mockdata.render.numpy_renderer import Renderer, Workspace
 from mockdata.render.places import Place
 from mockdata.render.program import Program
 
-__all__ = ["measure", "render"]
+__all__ = ["OFFSET", "Writing", "blocks", "measure", "render"]
+
+OFFSET: Final = np.dtype(np.int32)
+"""Arrow's offsets of texts that have less than 2 GiB together."""
 
 KEPT_BYTES: Final = 8 * 2**20
 """Bytes of the buffers that a worker's thread keeps for its next tasks; a vault's are 1 to 2 MB."""
@@ -57,6 +60,8 @@ def render(
 ) -> list[tuple[int, ...]]:
     """Write the lines of the indices from ``start`` up to ``stop`` to a place for each output.
 
+    Where offsets are wanted, those of each output have a place behind the places of all outputs.
+
     Returns the bytes that each output has of each ``batch`` records, the last of which may be
     fewer. Raises OSError, with the file's name.
     """
@@ -64,17 +69,36 @@ def render(
     renderer = _renderers.get(program, min(block, stop - start))
     sizes: list[tuple[int, ...]] = []
     with ExitStack() as stack:
-        writers = [stack.enter_context(_Writer(place)) for place in places]
+        writers = [stack.enter_context(Writing(place)) for place in places]
         for first in range(start, stop, block):
             last = min(first + block, stop)
             outputs = renderer.render(first, last)
+            made = [tuple(map(len, outputs))]
+            if last - first > batch:
+                made = _sizes(renderer, len(outputs), last - first, batch)
+            if program.offsets:
+                made, offsets = _with_offsets(renderer, made, last - first, batch)
+                outputs += offsets
             for write, lines in zip(writers, outputs, strict=True):
                 write(lines)
-            if last - first <= batch:
-                sizes.append(tuple(map(len, outputs)))
-            else:
-                sizes += _sizes(renderer, len(places), last - first, batch)
+            sizes += made
     return sizes
+
+
+def blocks(program: Program, start: int, stop: int) -> Iterator[list[memoryview]]:
+    """Yield the lines of each output of the indices from ``start`` up to ``stop``, by blocks.
+
+    Where offsets are wanted, those of each output follow, and begin with 0 in each block. What is
+    yielded is there until the next block is asked for.
+    """
+    renderer = _renderers.get(program, min(BATCH, stop - start))
+    for first in range(start, stop, renderer.capacity):
+        last = min(first + renderer.capacity, stop)
+        outputs = renderer.render(first, last)
+        if program.offsets:
+            sizes = [tuple(map(len, outputs))]
+            outputs += _with_offsets(renderer, sizes, last - first, last - first)[1]
+        yield outputs
 
 
 def measure(program: Program, start: int, stop: int) -> tuple[int, ...]:
@@ -92,7 +116,34 @@ def _sizes(renderer: Renderer, outputs: int, count: int, batch: int) -> list[tup
     return [*zip(*(np.diff(end, prepend=0).tolist() for end in ends), strict=True)]
 
 
-class _Writer:
+def _with_offsets(
+    renderer: Renderer, sizes: Sequence[tuple[int, ...]], count: int, batch: int
+) -> tuple[list[tuple[int, ...]], list[memoryview]]:
+    """Return the bytes of each batch with those of its offsets, and the offsets of each output.
+
+    The offsets of a batch begin with 0, whatever the batch before it.
+    """
+    firsts = range(0, count, batch)
+    lengths = [min(batch, count - first) for first in firsts]
+    made = []
+    for output in range(len(sizes[0])):
+        ends = renderer.ends(output, count)
+        offsets = np.zeros(count + len(lengths), OFFSET)
+        base = 0
+        for number, (first, length) in enumerate(zip(firsts, lengths, strict=True)):
+            at = first + number + 1
+            batch_ends = ends[first : first + length]
+            np.subtract(batch_ends, base, out=offsets[at : at + length], casting="unsafe")
+            base = int(batch_ends[-1])
+        made.append(offsets.view(np.uint8).data)
+    each = [
+        (*size, *[OFFSET.itemsize * (length + 1)] * len(size))
+        for size, length in zip(sizes, lengths, strict=True)
+    ]
+    return each, made
+
+
+class Writing:
     """Writes to a file from a place on, whole or not at all: a short write goes on or raises."""
 
     def __init__(self, place: Place) -> None:
@@ -106,6 +157,7 @@ class _Writer:
         os.close(self._file)
 
     def __call__(self, lines: memoryview) -> None:
+        """Write lines behind those that are written."""
         while lines:
             try:
                 written = os.write(self._file, lines)

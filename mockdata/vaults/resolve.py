@@ -31,6 +31,7 @@ from mockdata.vaults.vault import Table, TableColumn, Vault
 
 if TYPE_CHECKING:
     from mockdata.vaults.same import Cut
+    from mockdata.vaults.typed import Type
 
 __all__ = ["Resolved", "Resolver", "check_count"]
 
@@ -65,6 +66,13 @@ class Resolved:
         return tuple(column.name for column in self.owner.columns)
 
     @property
+    def column_types(self) -> tuple[Type, ...]:
+        """The types that the columns' texts are written in; a vault's are strings."""
+        if isinstance(self.owner, Vault):
+            return "string", "string"
+        return tuple(column.type for column in self.owner.columns)
+
+    @property
     def capacity(self) -> int | None:
         """How many records there can be: the least capacity, or None for any number."""
         if isinstance(self.owner, Table):
@@ -91,9 +99,10 @@ def check_count(resolved: Resolved, stop: int) -> None:
             )
     for column in resolved.columns:
         if (ended := _ended(column, stop)) is not None:
+            side = f"column {column.side}" if resolved.is_table else column.side
             raise PlanError(
                 "counts",
-                f"{owner.name}: {stop} records, and {ended.vault}, which its {column.side} refers "
+                f"{owner.name}: {stop} records, and {ended.vault}, which its {side} refers "
                 f"to, has only {ended.capacity} {ended.side}s that differ; ask for fewer, or set "
                 f"repeats = true in {ended.vault}",
             )
@@ -104,11 +113,10 @@ def _ended(column: Column, stop: int) -> Column | None:
     for piece in column.pieces:
         if isinstance(piece, Reference) and piece.what in ("value", "token"):
             whole = column.referred(piece)
-            if whole.distinct is not None or whole.repeats:
-                continue
-            if whole.capacity is not None and stop > whole.capacity:
+            needed = stop if whole.distinct is None else min(stop, whole.distinct)
+            if whole.capacity is not None and needed > whole.capacity and not whole.repeats:
                 return whole
-            if (ended := _ended(whole, stop)) is not None:
+            if (ended := _ended(whole, needed)) is not None:
                 return ended
     return None
 
@@ -132,12 +140,7 @@ class Resolver:
         """
         if isinstance(owner, Table):
             return Resolved(owner, tuple(self._typed(owner, each) for each in owner.columns))
-        columns = self._column(owner, "value"), self._column(owner, "token")
-        if not owner.repeats:
-            for column in columns:
-                self._check_unique(owner, column)
-                _check_distinct(owner, column)
-        return Resolved(owner, columns)
+        return Resolved(owner, (self._column(owner, "value"), self._column(owner, "token")))
 
     def _typed(self, table: Table, column: TableColumn) -> Column:
         """Return a table's column, which promises no uniqueness of its own, if its type fits it."""
@@ -168,6 +171,9 @@ class Resolver:
                 self._references(owner, pieces),
                 self._capacity(owner, side, items),
             )
+            if isinstance(owner, Vault) and not owner.repeats:
+                self._check_unique(owner, self._columns[node])
+                _check_distinct(owner, self._columns[node])
         return self._columns[node]
 
     def _pieces(self, owner: Owner, side: str) -> tuple[tuple[Piece, ...], tuple[int, int]]:

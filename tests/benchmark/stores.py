@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.s3 import S3Server
+
 from .runs import COMMAND, seconds
 
 EACH = 1_000_000
