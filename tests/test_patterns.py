@@ -223,7 +223,11 @@ def test_places_say_where_each_piece_begins():
         ("a^", 2, r"\^"),
         ("$a", 1, r"\$"),
         (r"\w", 1, "[A-Za-z0-9_]"),
-        (r"\-", 1, "stands before"),
+        (r"\-", 1, "write - for itself"),
+        (r"[a\-z]", 3, "as the last character"),
+        (r"\/", 1, "stands before"),
+        (r"[a-\d]", 4, "a single character belongs here"),
+        (r"(\d|x)", 2, "a single character belongs here"),
         ("a\\", 2, "at the end"),
         ("", 0, "empty"),
         ("^$", 0, "empty"),
@@ -611,7 +615,7 @@ def test_groups_in_which_no_text_begins_with_another_are_taken(groups):
         texts[:] = [t for t in texts if not any(u != t and t.startswith(u) for u in texts)]
     assume(sum(max(map(len, texts)) for texts in groups) < 100)
     value = "".join(f"({'|'.join(texts)})" for texts in groups)
-    assert resolved(value).value.capacity == math.prod(map(len, groups))
+    assert resolved(value).columns[0].capacity == math.prod(map(len, groups))
 
 
 def test_a_proof_that_would_take_too_long_is_refused():
