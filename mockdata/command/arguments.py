@@ -13,6 +13,7 @@ from mockdata.command.words import read_counts, read_number, read_part, read_rat
 from mockdata.errors import PlanError, one_line
 from mockdata.pipeline.plan import checked_rate, checked_workers, nearest, plan_run, shown
 from mockdata.sinks import AnySink, Run
+from mockdata.sinks.stores.url import check_url, is_url
 from mockdata.vaults.file import Definitions, definitions
 
 __all__ = ["FILE_SINKS", "FOLDER", "FORMATS", "Options", "Said", "help_text", "load_sink", "parse"]
@@ -80,6 +81,11 @@ class Options:
     quiet: bool
     progress: bool
     json: bool
+
+    @property
+    def store(self) -> str | None:
+        """The URL of the object store that files go to, if they do."""
+        return self.output if self.sink in FILE_SINKS and is_url(self.output) else None
 
 
 def parse(arguments: Sequence[str], said: Said | None = None) -> Options:
@@ -161,6 +167,10 @@ def _check_sink_options(given: argparse.Namespace) -> None:
     """Refuse options of another sink than the one that is asked for."""
     if given.output == "":
         raise PlanError("output", "'' is not the path of a folder")
+    if given.output is not None and is_url(given.output):
+        check_url(given.output, "output")
+        if given.fsync:
+            raise PlanError("fsync", "is for files in a folder, not for an object store")
     if given.format is not None and given.format not in FORMATS:
         problem = f"{shown(given.format)} is not one of {', '.join(FORMATS)}"
         raise PlanError("format", problem + nearest(given.format, FORMATS))
@@ -259,7 +269,10 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "NAME[:ARGUMENT]",
         },
         "--list-sinks": _printed(list_sinks, "list the sinks by name and exit"),
-        "-o --output": {"metavar": "DIR", "help": f"folder of the files (default: {FOLDER})"},
+        "-o --output": {
+            "metavar": "DIR",
+            "help": f"folder of the files (default: {FOLDER}), or s3://BUCKET/PREFIX, gs:// or az://",
+        },
         "-f --format": {"help": "of rows on stdout: csv (default) or jsonl"},
         "--no-header": _flag("CSV without header lines, so that cat can join parts"),
         "--no-clobber": _flag("refuse to replace files that are there"),

@@ -166,7 +166,7 @@ def _progress(
 
 def _loop_factory(options: Options) -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's, where batches pass through the loop: to import it takes time as well."""
-    if options.sink in FILE_SINKS:
+    if options.sink in FILE_SINKS and not options.store:
         return None
     try:
         import uvloop

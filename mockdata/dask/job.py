@@ -17,8 +17,8 @@ __all__ = ["FORMATS", "Job", "default_parts", "fingerprint"]
 FORMATS: Final = {"csv": "CsvSink", "jsonl": "JsonlSink", "parquet": "ParquetSink"}
 
 PART_RECORDS: Final = 2_000_000
-"""Records of a task, at least, of all vaults together: a task costs the scheduler a millisecond, and
-this many take a worker some tenths of a second."""
+"""Records of a task, at least, of all vaults together: this many take a worker some tenths of a
+second, and a task costs the scheduler a millisecond."""
 
 MOST_BY_DEFAULT: Final = 10_000
 """Parts, unless you ask for more: a folder of that many is still pleasant to list."""

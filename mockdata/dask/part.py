@@ -22,7 +22,7 @@ EVERY: Final = 0.5
 """Seconds between two messages of a task to the client, at least."""
 
 
-class Stopped(MockDataError):
+class StoppedError(MockDataError):
     """A task that nobody waits for any more."""
 
 
@@ -91,7 +91,7 @@ def _teller(job: Job, number: int) -> Callable[[Progress], None]:
         last = now
         state = worker.state.tasks.get(key)
         if state is None or state.state in ("cancelled", "released", "forgotten"):
-            raise Stopped(f"part {number} was cancelled")
+            raise StoppedError(f"part {number} was cancelled")
         worker.log_event(job.topic, {"part": number, "vaults": told})
 
     return tell
@@ -121,6 +121,5 @@ def _unfit(job: Job) -> str:
 
 def is_busy(job: Job, dask_worker: Any) -> bool:
     """Return whether a task of the job still runs on this worker."""
-    return any(
-        str(key).startswith(f"{job.topic}-part") for key in [*dask_worker.active_threads.values()]
-    )
+    running = [*dask_worker.active_threads.values()]
+    return any(str(key).startswith(f"{job.topic}-part") for key in running)

@@ -67,6 +67,7 @@ class Place(ABC):
         The part appears by this call. Without it, nothing is left.
         """
 
+    @abstractmethod
     def clean(self) -> None:
         """Remove what killed workers have left of this run."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +22,7 @@ from mockdata.vaults.file import Vaults, definitions
 from mockdata.vaults.vault import Table, Vault
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 __all__ = ["generate"]
 
@@ -56,12 +56,15 @@ async def generate(
 
     Args:
         client: A ``distributed.Client``, asynchronous or not.
-        counts: As in ``mockdata.generate``; so are ``vaults``, ``seed``, ``timestamp`` and
-            ``start``.
+        counts: Records of every vault, or a mapping of vaults, or their names, to records.
         sink: A folder that all machines see under this path, or the URL of an object store.
         format: ``csv``, ``jsonl`` or ``parquet``.
         parts: How many there are, 1 to 99,999; if None, one for each two million records, at most
             10,000.
+        vaults: More vaults and tables, as in ``mockdata.generate``. The file is read here.
+        seed: As in ``mockdata.generate``.
+        timestamp: As in ``mockdata.generate``.
+        start: As in ``mockdata.generate``; parts are cut from there on.
         options: Arguments of the format's sink, such as ``{"header": False}``.
         on_progress: Called with a ``Progress`` now and then.
 
@@ -84,7 +87,7 @@ async def generate(
     settings = dict(options or {})
     number = default_parts(run.records) if parts is None else checked_parts(parts)
     place = os.fspath(sink)
-    place = place if "://" in place else os.path.abspath(place)
+    place = place if "://" in place else os.path.abspath(place)  # noqa: ASYNC240, asks nothing
     job = Job(
         run_id=fingerprint(run, checked_format(format), number, sorted(settings.items())),
         counts={vault.name: vault.records for vault in run.vaults},
@@ -102,12 +105,16 @@ async def generate(
     return await _on_loop_of(client, lambda: _hand_out(client, job, followed))
 
 
-async def _on_loop_of(client: Client, function: Callable[[], Any]) -> Any:
+async def _on_loop_of(client: Any, function: Callable[[], Awaitable[Report]]) -> Report:
     """Await a function on the event loop that a client lives on."""
-    loop = client.loop.asyncio_loop  # type: ignore[attr-defined]
+    loop = client.loop.asyncio_loop
     if loop is asyncio.get_running_loop():
         return await function()
-    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(function(), loop))
+
+    async def call() -> Report:
+        return await function()
+
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call(), loop))
 
 
 class _Followed:
@@ -174,7 +181,7 @@ class _Followed:
         )
 
 
-async def _hand_out(client: Client, job: Job, followed: _Followed) -> Report:
+async def _hand_out(client: Any, job: Job, followed: _Followed) -> Report:
     """Have the workers make all parts, and put the run on record."""
     place = place_of(job)
     marker = MARKER.format(job.run_id)
@@ -211,33 +218,35 @@ def _success(job: Job, followed: _Followed, report: Report) -> dict[str, Any]:
     }
 
 
-async def _check_workers(client: Client, job: Job) -> None:
+async def _check_workers(client: Any, job: Job) -> None:
     """Raise MockDataError if a worker cannot do its part."""
     try:
         answers = await _awaited(client.run(seen_by, job, on_error="return"))
     except Exception as error:
         raise MockDataError(f"the workers cannot be asked: {one_line(str(error))}") from error
     for address, answer in answers.items():
+        problem = str(answer)
         if isinstance(answer, ModuleNotFoundError):
-            answer = f"it has no {answer.name}: install mockdata {job.version} there"
-        if answer:
-            raise MockDataError(f"worker {address}: {one_line(str(answer))}")
+            problem = f"it has no {answer.name}: install mockdata {job.version} there"
+        if problem:
+            raise MockDataError(f"worker {address}: {one_line(problem)}")
 
 
 async def _awaited(result: Any) -> Any:
     return await result if hasattr(result, "__await__") else result
 
 
-async def _make_parts(client: Client, job: Job, followed: _Followed) -> None:
-    from distributed import as_completed
+async def _make_parts(client: Any, job: Job, followed: _Followed) -> None:
+    import distributed
 
+    completed: Any = distributed.as_completed
     packed = client.submit(unpacked, job, key=f"{job.topic}-job", pure=False)
     numbers = range(1, job.parts + 1)
     keys = [f"{job.topic}-part-{number:05}" for number in numbers]
     futures = client.map(make_part, [packed] * len(keys), numbers, key=keys, pure=False)
     client.subscribe_topic(job.topic, followed.told)
     try:
-        async for _, mark in as_completed(futures, with_results=True):
+        async for _, mark in completed(futures, with_results=True):
             followed.done(mark)
     except BaseException:
         with anyio.CancelScope(shield=True):
@@ -248,9 +257,9 @@ async def _make_parts(client: Client, job: Job, followed: _Followed) -> None:
             client.unsubscribe_topic(job.topic)
 
 
-async def _stop(client: Client, job: Job, futures: Iterable[Future[Any]]) -> None:
+async def _stop(client: Any, job: Job, futures: Iterable[Any]) -> None:
     """Cancel tasks, and wait until those that run have noticed it and undone."""
     with suppress(Exception), anyio.move_on_after(STOPPING):
         await _awaited(client.cancel(list(futures), force=True))
-        while any((await _awaited(client.run(is_busy, job))).values()):
+        while any((await _awaited(client.run(is_busy, job))).values()):  # noqa: ASYNC110, afar
             await anyio.sleep(LOOK)

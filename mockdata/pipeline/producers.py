@@ -42,10 +42,6 @@ FILE_TASK: Final = 20 * BATCH
 SLAB_TASK: Final = 10 * BATCH
 """Records in a task that writes to a slab, at most: fewer, since it holds the slab's memory."""
 
-SLAB_BYTES: Final = 32 * 2**20
-"""Bytes of the slabs that one task of each vault writes to, all vaults together, unless there are
-so many that a batch of each takes more."""
-
 FILES_AT_ONCE: Final = 4
 """Vaults that are written to files side by side, at least."""
 

@@ -25,7 +25,6 @@ from mockdata.pipeline.life import opened
 from mockdata.pipeline.plan import Counts, checked_rate, checked_workers, plan_run
 from mockdata.pipeline.producers import (
     FILES_AT_ONCE,
-    SLAB_BYTES,
     Items,
     Job,
     Stage,
@@ -270,7 +269,7 @@ async def _run(
                 async with open_tasks() as tasks:
                     life.watch(tasks.fail)
                     bucket = TokenBucket(means.rate) if means.rate is not None else None
-                    ahead, share = -(-pool.workers // len(jobs)), SLAB_BYTES // len(jobs)
+                    ahead, share = -(-pool.workers // len(jobs)), life.session.ahead // len(jobs)
                     turns = anyio.Semaphore(max(pool.workers, FILES_AT_ONCE))
                     stage = Stage(
                         life.session, pool, slabs, meter, tasks, ahead, bucket, share, turns
@@ -289,7 +288,8 @@ def _start(stage: Stage, job: Job) -> None:
     """Start a vault's producer and consumer, with the stream between them."""
     name, session = job.vault.name, stage.session
     files = session.files[name] if session.files is not None else ()
-    stage.meter.add(name, 0, tuple(file.offset for file in files))
+    heads = [file.offset for file in files] or session.heads.get(name, ())
+    stage.meter.add(name, 0, tuple(heads))
     send, receive = anyio.create_memory_object_stream[Items](max_buffer_size=1)
     if files:
         stage.tasks.start(produce_files, stage, job, files, send)

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+<<<<<<< HEAD
 from typing import TYPE_CHECKING, Protocol
+=======
+from typing import Final, Protocol
+>>>>>>> s18-stores
 
 from mockdata.render.batch import BATCH, Batch
 from mockdata.render.layout import CSV_LINES, Layout
@@ -15,6 +19,9 @@ if TYPE_CHECKING:
     from mockdata.vaults.typed import Type
 
 __all__ = ["Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"]
+
+AHEAD: Final = 2**25
+"""Bytes that are filled at a time, where a session does not say how many."""
 
 Writer = Callable[[Batch], Awaitable[object]]
 """Takes one batch. When it returns, the batch is done with and the vault's next one may come."""
@@ -135,6 +142,12 @@ class Session:
     batch_size: int = BATCH
     """Records of a batch, 10,000 at most. Only a vault's last batch has fewer, unless there is a
     rate."""
+    heads: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Vault name to the bytes that ``write``'s sink has put before each output, as header lines:
+    the report counts them. Of ``files``, their offsets say so."""
+    ahead: int = AHEAD
+    """Bytes that the workers fill for ``write`` at a time, all vaults together, unless there are so
+    many that a batch of each takes more. Up to four times as much waits for a slow sink."""
     commit: Callable[[], object] | None = None
     """Called once, when every record is written, and awaited if it returns an awaitable."""
     delivery: Callable[[], Delivery] | None = None

@@ -32,7 +32,7 @@ from mockdata.sinks.base import File, Session
 from mockdata.workers.limits import naming
 from mockdata.workers.tasks import note_later_error, off_the_loop
 
-__all__ = ["Folder", "NewFile"]
+__all__ = ["Folder", "NewFile", "check_names"]
 
 LOCK_WAIT: Final = 5.0
 """Seconds that a run waits for another one that renames its files, which takes less than one."""
@@ -70,7 +70,7 @@ class Folder:
 
         Raises PlanError if two files have one name, and OSError with a file's name.
         """
-        _check_names(files)
+        check_names(files)
         path = _absolute(self.path)
         made = _Files(path, files, self)
         with _as_given(path, self.path):
@@ -82,7 +82,7 @@ class Folder:
                     await made.leave()
 
 
-def _check_names(files: Mapping[str, Sequence[NewFile]]) -> None:
+def check_names(files: Mapping[str, Sequence[NewFile]]) -> None:
     """Raise PlanError if two files have one name."""
     owners: dict[str, str] = {}
     for owner, each in files.items():

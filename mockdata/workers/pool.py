@@ -211,6 +211,7 @@ class InThread(Executor):
     """Runs each task at once, in the thread that gives it."""
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Call a function, and return the future with what has come of it."""
         future: Future[T] = Future()
         try:
             future.set_result(function(*args, **kwargs))
