@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-<<<<<<< HEAD
-from typing import TYPE_CHECKING, Protocol
-=======
-from typing import Final, Protocol
->>>>>>> s18-stores
+from typing import TYPE_CHECKING, Final, Protocol
 
 from mockdata.render.batch import BATCH, Batch
 from mockdata.render.layout import CSV_LINES, Layout
