@@ -121,9 +121,17 @@ def test_a_list_of_vaults_says_all_of_each():
     known = Known({"pin": pin, "ssn": ssn, "people": Table("people", {"a": "x"})})
     found = {vault.name: vault for vault in listed(known, lambda vault: f"<{vault.name}>")}
     assert [*found] == [*READY_MADE, "pin"]
-    assert found["pin"] == Listed("pin", "PIN", "PIN_token", "<pin>", 500, "")
-    assert found["ssn"] == Listed("ssn", "ssn", "ssn_token", "<ssn>", 899, "")
+    assert found["pin"] == Listed("pin", "PIN", "PIN_token", "<pin>", 500, 500, "")
+    assert found["ssn"] == Listed("ssn", "ssn", "ssn_token", "<ssn>", 899, None, "")
     assert found["npi"].source == SOURCES["npi"]
+
+
+def test_a_ready_made_vault_that_cannot_be_made_is_listed_with_the_reason():
+    known = Known({"name": Vault("name", "[A-Z]{9}")})
+    found = {vault.name: vault for vault in listed(known, lambda vault: f"<{vault.name}>")}
+    assert [*found] == [*READY_MADE]
+    assert "name has no 'first_name'" in found["email"].problem
+    assert {name for name, vault in found.items() if vault.problem} == {"email"}
 
 
 def test_the_catalogue_loads_nothing_before_a_vault_is_asked_for():

@@ -6,7 +6,7 @@ import pickle
 import re
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from mockdata.errors import PlanError
@@ -196,7 +196,7 @@ def test_places_say_where_each_piece_begins():
         ("[0-9]{2,}", 6, "one whole number"),
         ("[0-9]{0}", 6, "from 1"),
         ("[0-9]{1001}", 6, "1000"),
-        ("[0-9]{" + "9" * 5000 + "}", 6, "1000"),
+        ("[0-9]{" + "9" * 30 + "}", 6, "1000"),
         ("[0-9]{2}{2}", 9, "multiply"),
         ("a{4}", 2, "none before it"),
         ("{suffix}{4}", 9, "none before it"),
@@ -223,7 +223,11 @@ def test_places_say_where_each_piece_begins():
         ("a^", 2, r"\^"),
         ("$a", 1, r"\$"),
         (r"\w", 1, "[A-Za-z0-9_]"),
-        (r"\-", 1, "stands before"),
+        (r"\-", 1, "write - for itself"),
+        (r"[a\-z]", 3, "as the last character"),
+        (r"\/", 1, "stands before"),
+        (r"[a-\d]", 4, "a single character belongs here"),
+        (r"(\d|x)", 2, "a single character belongs here"),
         ("a\\", 2, "at the end"),
         ("", 0, "empty"),
         ("^$", 0, "empty"),
@@ -246,7 +250,8 @@ def test_places_say_where_each_piece_begins():
         ("{number:1-5,-9}", 13, "1-899"),
         ("{number:1-010}", 9, "padded"),
         ("{number:1-9,010-099}", 9, "padded"),
-        (f"{{number:0-{2**63}}}", 9, str(2**63 - 1)),
+        (f"{{number:0-{2**63}}}", 11, f"{2**63} is more than {2**63 - 1}"),
+        ("{number:1-" + "9" * 30 + "}", 11, f"is more than {2**63 - 1}"),
         ("{date}", 1, "{date:"),
         ("{date:1940-01-01}", 7, ".."),
         ("{date:2010-12-31..1940-01-01}", 7, "1940-01-01..2010-12-31"),
@@ -256,9 +261,11 @@ def test_places_say_where_each_piece_begins():
         ("{date:2010-01-01..2011-01-01,}", 30, "%Y"),
         ("{date:0001-01-01..9999-12-31,%d}", 30, "centuries"),
         ("{index:-1}", 8, "whole number"),
-        ("{index:01}", 8, "whole number"),
+        ("{index:7,x}", 10, "whole number"),
+        ("{index:0010}", 8, "padded with zeros; write 10"),
+        ("{index:" + "9" * 30 + "}", 8, f"is more than {2**63 - 1}"),
         ("{index:1,0}", 8, "step of 0"),
-        ("{index:1,2,3}", 8, "too many"),
+        ("{index:1,2,3}", 12, "one number too many"),
         (f"{{index:{2**62},{2**23}}}", 8, str(2**63 - 1)),
         ("{luhn}", 1, "no digits"),
         ("abc{luhn}", 4, "no digits"),
@@ -299,9 +306,24 @@ def test_names_are_lower_case_letters_digits_and_underscores(name):
     assert "is no name" in refusal(Vault, "v", "x", lists={name: ["a"]})
 
 
+@pytest.mark.parametrize("columns", [5, None, "a", ["a"], [("a", "x")]])
+def test_what_is_no_set_of_columns(columns):
+    assert refusal(Table, "t", columns).startswith("table t: columns is a mapping")
+
+
+HUGE = 10**5000
+"""An int that Python writes as no text."""
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
+        ({"distinct": HUGE}, "distinct: int object is not a whole number"),
+        ({"repeats": HUGE}, "repeats"),
+        ({"data_column": HUGE}, "data_column: int object is no text"),
+        ({"lists": {HUGE: ["a"]}}, "no name"),
+        ({"lists": {"a": [HUGE]}}, "text 1 is no text"),
+        ({"lists": {"a": {"x": HUGE}}}, "text 1: int object is no weight"),
         ({"value": 5}, "value: a pattern is a text"),
         ({"token": b"x"}, "token: a pattern is a text"),
         ({"data_column": ""}, "data_column"),
@@ -511,6 +533,9 @@ def test_distinct_and_repeats_take_any_count():
         "{first_name:lower}{suffix}",
         "{suffix}{first_name:lower}",
         "{number:1-99}{first_name}{number:1-99}",
+        "(B|HH|M)[A-Z]{2}[0-9]{4}",
+        "(JAN|SEPT)[A-Z](JAN|SEPT)",
+        "{number:5-14}{number:5-13}",
     ],
 )
 def test_what_can_be_read_one_way_is_taken(value):
@@ -581,6 +606,16 @@ def test_texts_of_what_is_taken_differ_wherever_an_even_piece_differs(value, lis
         combination = tuple(itertools.compress(texts, even))
         assert found.setdefault("".join(texts), combination) == combination
     assert len(set(found.values())) == column.capacity
+
+
+@given(st.lists(st.lists(SMALL_TEXTS.filter(bool), min_size=1, unique=True), min_size=1))
+@settings(deadline=None)
+def test_groups_in_which_no_text_begins_with_another_are_taken(groups):
+    for texts in groups:
+        texts[:] = [t for t in texts if not any(u != t and t.startswith(u) for u in texts)]
+    assume(sum(max(map(len, texts)) for texts in groups) < 100)
+    value = "".join(f"({'|'.join(texts)})" for texts in groups)
+    assert resolved(value).value.capacity == math.prod(map(len, groups))
 
 
 def test_a_proof_that_would_take_too_long_is_refused():
@@ -658,6 +693,17 @@ def table(**columns):
     return Resolver({v.name: v for v in (PEOPLE, dob, number, made)}).resolve(made)
 
 
+@pytest.mark.parametrize("columns", [None, 5, "ab", ["a"], [("a", "x")]])
+def test_columns_of_no_table(columns):
+    assert refusal(Table, "t", columns).startswith("table t: columns is a mapping")
+
+
+def test_columns_of_one_name_are_refused():
+    columns = Table("t", {"a": "x", "b": "y"}).columns
+    assert Table("t", columns).columns == columns
+    assert refusal(Table, "t", (*columns, columns[0])).startswith("table t: columns is a mapping")
+
+
 def test_a_table_has_columns_in_order():
     found = table(id={"pattern": "{index:1}", "type": "int64"}, full_name="{name.value}")
     assert [(c.vault, c.side, c.capacity) for c in found.columns] == [
@@ -691,7 +737,8 @@ def test_what_is_no_whole_number(pattern):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["{dob.date}", "{date:2000-01-01..2001-01-01}", "(2024-02-29|2023-01-01)"]
+    "pattern",
+    ["{dob.date}", "{date:2000-01-01..2001-01-01}", "(2024-02-29|2023-01-01)", "2024-02-29"],
 )
 def test_days(pattern):
     table(a={"pattern": pattern, "type": "date"})
@@ -699,7 +746,14 @@ def test_days(pattern):
 
 @pytest.mark.parametrize(
     "pattern",
-    ["{dob.value}", "x", "{date:2000-01-01..2001-01-01,%d/%m/%Y}", "(2024-02-29|2023-02-29)"],
+    [
+        "{dob.value}",
+        "x",
+        "{date:2000-01-01..2001-01-01,%d/%m/%Y}",
+        "(2024-02-29|2023-02-29)",
+        "2023-02-29",
+        "20240229",
+    ],
 )
 def test_what_is_no_day(pattern):
     assert "column a: date" in refusal(table, a={"pattern": pattern, "type": "date"})
@@ -714,6 +768,8 @@ def test_what_is_no_day(pattern):
         ({"a": {"pattern": "x", "typ": "date"}}, "did you mean type?"),
         ({"a": {"pattern": "x", "type": "int46"}}, "did you mean int64?"),
         ({"a": {"pattern": "x", "type": ["date"]}}, "no type"),
+        ({"a": {"pattern": "x", "type": HUGE}}, "no type"),
+        ({"a": {"pattern": "x", HUGE: "date"}}, "no setting"),
         ({"a": "{same}"}, "column a, character 1"),
         (
             {"a": "x", "b": "[0-9]{nam.value}"},

@@ -17,6 +17,7 @@ import mockdata
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import Columns, Rows
 from mockdata.render.numpy_renderer import Renderer, Workspace
+from mockdata.render.outputs import made_output
 from mockdata.vaults.catalogue import Known
 from mockdata.vaults.columns import Column
 from mockdata.vaults.pieces import (
@@ -208,6 +209,23 @@ def test_blocks_join(columns, start):
     rendered_blocks = [[bytes(output) for output in renderer.render(*block)] for block in blocks]
     parts = [b"".join(outputs) for outputs in zip(*rendered_blocks, strict=True)]
     assert parts == whole
+
+
+def test_buffers_are_planned_in_one_pass_over_the_steps():
+    """Each of these pieces varies in length, since CSV doubles a quote."""
+    column = Column("v", "value", (Choice(("a", '"')),) * 200, repeats=True)
+    program = compile_program([column], Columns(b"\n", "csv"), seed=SEED, timestamp=TIMESTAMP)
+    passes = []
+
+    class Steps(tuple):
+        __slots__ = ()
+
+        def __iter__(self):
+            passes.append(len(self))
+            return super().__iter__()
+
+    made_output(program.lines[0], 0, Steps(program.steps), 64)
+    assert len(passes) == 1
 
 
 @given(st.lists(COLUMNS, min_size=1, max_size=2))

@@ -22,16 +22,16 @@ FORMATS: Final = ("csv", "jsonl")
 
 FOLDER: Final = "data"
 
-FILE_SINKS: Final = ("csv", "jsonl")
+FILE_SINKS: Final = ("csv", "jsonl", "parquet")
 """Our sinks that write files in the folder of ``--output``."""
 
-OWN_ARGUMENTS: Final = {"csv": "output", "jsonl": "output", "stdout": "format"}
+OWN_ARGUMENTS: Final = {**dict.fromkeys(FILE_SINKS, "output"), "stdout": "format"}
 """Our sinks, and the option that says the same as ``NAME:ARGUMENT``."""
 
 SINK_OPTIONS: Final = {
     "no_header": (("csv", "stdout"), "CSV, in files or on stdout"),
-    "no_clobber": (FILE_SINKS, f"files: -s {' or '.join(FILE_SINKS)}"),
-    "fsync": (FILE_SINKS, f"files: -s {' or '.join(FILE_SINKS)}"),
+    "no_clobber": (FILE_SINKS, "files: -s csv, jsonl or parquet"),
+    "fsync": (FILE_SINKS, "files: -s csv, jsonl or parquet"),
 }
 """Options that some of our sinks have, these sinks, and what is said of them elsewhere."""
 
@@ -265,8 +265,8 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "where they go": {
         "-s --sink": {
             "default": "csv",
-            "help": "csv (default), jsonl, stdout, MODULE:CALLABLE or an installed sink's "
-            "NAME[:ARGUMENT]",
+            "help": "csv (default), jsonl, parquet, stdout, MODULE:CALLABLE or an installed "
+            "sink's NAME[:ARGUMENT]",
         },
         "--list-sinks": _printed(list_sinks, "list the sinks by name and exit"),
         "-o --output": {

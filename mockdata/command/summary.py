@@ -21,6 +21,7 @@ RECORDS: Final = 15
 FILES: Final = {
     "csv": (("_data.csv", "_tokens.csv"), (".csv",)),
     "jsonl": ((".jsonl",), (".jsonl",)),
+    "parquet": ((".parquet",), (".parquet",)),
 }
 """Of each sink that writes files: how the names of a vault's files end, and those of a table's."""
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+import pickle
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
@@ -25,16 +26,18 @@ from mockdata.pipeline.life import opened
 from mockdata.pipeline.plan import Counts, checked_rate, checked_workers, plan_run
 from mockdata.pipeline.producers import (
     FILES_AT_ONCE,
+    Item,
     Items,
     Job,
     Stage,
     check_files,
     produce_batches,
+    produce_encoded,
     produce_files,
 )
 from mockdata.pipeline.rate import TokenBucket
 from mockdata.pipeline.report import Meter, Progress, Report
-from mockdata.render.batch import Batch
+from mockdata.render.batch import Batch, Encoded, Receipt
 from mockdata.render.layout import Layout
 from mockdata.sinks import AnySink, Run, Session, Sink, as_sink
 from mockdata.vaults.file import Vaults
@@ -265,7 +268,7 @@ async def _run(
     async with opened(sink, run) as life:
         with Slabs(most=4 * len(run.vaults)) as slabs:
             jobs = [Job.of(vault, run, life.session, slabs) for vault in run.vaults]
-            async with open_pool(run.records, means.workers, means.executor) as pool:
+            async with open_pool(_pairs(run), means.workers, means.executor) as pool:
                 async with open_tasks() as tasks:
                     life.watch(tasks.fail)
                     bucket = TokenBucket(means.rate) if means.rate is not None else None
@@ -280,6 +283,8 @@ async def _run(
         meter.check_complete()
         await off_the_loop(functools.partial(check_files, stage.written))
         await anyio.lowlevel.checkpoint_if_cancelled()  # a run that is cancelled does not commit
+    if life.session.file_sizes is not None:
+        meter.set_sizes(life.session.file_sizes())
     delivery = life.session.delivery
     return meter.report(peak_memory, delivery() if delivery is not None else None)
 
@@ -293,6 +298,8 @@ def _start(stage: Stage, job: Job) -> None:
     send, receive = anyio.create_memory_object_stream[Items](max_buffer_size=1)
     if files:
         stage.tasks.start(produce_files, stage, job, files, send)
+    elif session.encode is not None:
+        stage.tasks.start(produce_encoded, stage, job, pickle.dumps(session.encode), send)
     else:
         stage.tasks.start(produce_batches, stage, job, send)
     stage.tasks.start(_consume, stage, receive)
@@ -300,12 +307,12 @@ def _start(stage: Stage, job: Job) -> None:
 
 async def _consume(stage: Stage, receive: MemoryObjectReceiveStream[Items]) -> None:
     """Hand what comes to the sink, unless the run has failed, and count it."""
-    write = stage.session.write
+    write = cast("Callable[[Item], Awaitable[object]] | None", stage.session.write)
     with _emptied(receive):
         async for items in receive:
             while items:
                 item = items.popleft()
-                if write is not None and isinstance(item, Batch):
+                if write is not None and not isinstance(item, Receipt):
                     await stage.may_go(len(item))
                     if stage.tasks.error is not None:
                         return
@@ -317,7 +324,12 @@ async def _consume(stage: Stage, receive: MemoryObjectReceiveStream[Items]) -> N
                 stage.meter.add(item.vault, item.records, item.sizes)
 
 
-def _records(batch: Batch) -> Records:
+def _pairs(run: Run) -> int:
+    """Return how many records of a value and a token are as much to make as the run is."""
+    return -(-sum(vault.records * len(vault.columns) for vault in run.vaults) // 2)
+
+
+def _records(batch: Batch | Encoded) -> Records:
     return batch.vault, batch.start, batch.start + len(batch)
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mockdata.render.batch import Batch
 
-__all__ = ["text_buffers", "to_arrow"]
+__all__ = ["column_buffers", "text_buffers", "to_arrow"]
 
 LINE_END: Final = ord("\n")
 
@@ -39,15 +39,15 @@ def to_arrow(batch: Batch) -> Any:
     }
     count = len(batch)
     children = [
-        na.c_array_from_buffers(type_, count, [None, *_buffers(batch, place)], null_count=0)
+        na.c_array_from_buffers(type_, count, [None, *column_buffers(batch, place)], null_count=0)
         for place, type_ in enumerate(types.values())
     ]
     struct = na.struct(types, nullable=False)
     return na.Array(na.c_array_from_buffers(struct, count, [None], null_count=0, children=children))
 
 
-def _buffers(batch: Batch, place: int) -> list[Any]:
-    """Return the buffers of a column in its type."""
+def column_buffers(batch: Batch, place: int) -> list[NDArray[Any]]:
+    """Return the buffers of a column in its type: numbers, days, or offsets and texts."""
     offsets, content = text_buffers(batch, place)
     match batch.form.types[place]:
         case "int64":

@@ -10,10 +10,13 @@ from typing import Any, Final, NamedTuple
 
 from mockdata.render.layout import CSV_LINES, Columns, Layout, Rows, Texts
 
-__all__ = ["BATCH", "Batch", "Form", "Receipt", "Record"]
+__all__ = ["BATCH", "BLOCK", "Batch", "Encoded", "Form", "Receipt", "Record"]
 
 BATCH: Final = 10_000
 """Records in a batch, at most."""
+
+BLOCK: Final = 200_000
+"""Records in a batch that a session's ``encode`` is given, at most."""
 
 
 class Record(NamedTuple):
@@ -177,6 +180,34 @@ class Batch:
     def sizes(self) -> tuple[int, ...]:
         """Bytes of each output."""
         return tuple(map(len, self.outputs))
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What a session's ``encode`` has made of records next to each other in index order.
+
+    ``data`` is a read-only memoryview of memory that is not reused as long as it is referred to.
+    """
+
+    vault: str
+    """The name of the vault, or of the table."""
+    start: int
+    """The index of the first record."""
+    records: int
+    """How many records there are; ``len()`` says the same."""
+    data: memoryview
+    """The bytes that ``encode`` has returned."""
+
+    def __len__(self) -> int:
+        return self.records
+
+    def __repr__(self) -> str:
+        return f"<Encoded {self.vault} {self.start} to {self.start + self.records - 1}>"
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of each output, of which there is one."""
+        return (len(self.data),)
 
 
 class Receipt(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final, Self
 
@@ -20,7 +20,7 @@ from mockdata.render.numpy_renderer import Renderer, Workspace
 from mockdata.render.places import Place
 from mockdata.render.program import Program
 
-__all__ = ["measure", "render"]
+__all__ = ["OFFSET", "Writing", "blocks", "measure", "render"]
 
 OFFSET: Final = np.dtype(np.int32)
 """Arrow's offsets of texts that have less than 2 GiB together."""
@@ -69,7 +69,7 @@ def render(
     renderer = _renderers.get(program, min(block, stop - start))
     sizes: list[tuple[int, ...]] = []
     with ExitStack() as stack:
-        writers = [stack.enter_context(_Writer(place)) for place in places]
+        writers = [stack.enter_context(Writing(place)) for place in places]
         for first in range(start, stop, block):
             last = min(first + block, stop)
             outputs = renderer.render(first, last)
@@ -83,6 +83,22 @@ def render(
                 write(lines)
             sizes += made
     return sizes
+
+
+def blocks(program: Program, start: int, stop: int) -> Iterator[list[memoryview]]:
+    """Yield the lines of each output of the indices from ``start`` up to ``stop``, by blocks.
+
+    Where offsets are wanted, those of each output follow, and begin with 0 in each block. What is
+    yielded is there until the next block is asked for.
+    """
+    renderer = _renderers.get(program, min(BATCH, stop - start))
+    for first in range(start, stop, renderer.capacity):
+        last = min(first + renderer.capacity, stop)
+        outputs = renderer.render(first, last)
+        if program.offsets:
+            sizes = [tuple(map(len, outputs))]
+            outputs += _with_offsets(renderer, sizes, last - first, last - first)[1]
+        yield outputs
 
 
 def measure(program: Program, start: int, stop: int) -> tuple[int, ...]:
@@ -127,7 +143,7 @@ def _with_offsets(
     return each, made
 
 
-class _Writer:
+class Writing:
     """Writes to a file from a place on, whole or not at all: a short write goes on or raises."""
 
     def __init__(self, place: Place) -> None:
@@ -141,6 +157,7 @@ class _Writer:
         os.close(self._file)
 
     def __call__(self, lines: memoryview) -> None:
+        """Write lines behind those that are written."""
         while lines:
             try:
                 written = os.write(self._file, lines)

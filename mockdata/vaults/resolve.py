@@ -84,13 +84,16 @@ def check_count(resolved: Resolved, stop: int) -> None:
     """Raise PlanError if the indices below ``stop`` are more than the records that differ.
 
     ``stop`` is that of the whole run, its start included, whatever part of it is made here. The
-    same holds for the vaults whose values or tokens the columns have: they end there.
+    same holds for the vaults whose values or tokens the columns have: they end there. A vault that
+    repeats has no end.
     """
     owner, capacity = resolved.owner, resolved.capacity
     if isinstance(owner, Vault):
+        if owner.repeats:
+            return
         if owner.distinct is not None:
             stop = min(stop, owner.distinct)
-        elif capacity is not None and stop > capacity and not owner.repeats:
+        elif capacity is not None and stop > capacity:
             side = "values" if capacity == resolved.columns[0].capacity else "tokens"
             raise PlanError(
                 "counts",
@@ -99,9 +102,10 @@ def check_count(resolved: Resolved, stop: int) -> None:
             )
     for column in resolved.columns:
         if (ended := _ended(column, stop)) is not None:
+            side = f"column {column.side}" if resolved.is_table else column.side
             raise PlanError(
                 "counts",
-                f"{owner.name}: {stop} records, and {ended.vault}, which its {column.side} refers "
+                f"{owner.name}: {stop} records, and {ended.vault}, which its {side} refers "
                 f"to, has only {ended.capacity} {ended.side}s that differ; ask for fewer, or set "
                 f"repeats = true in {ended.vault}",
             )
@@ -112,11 +116,12 @@ def _ended(column: Column, stop: int) -> Column | None:
     for piece in column.pieces:
         if isinstance(piece, Reference) and piece.what in ("value", "token"):
             whole = column.referred(piece)
-            if whole.distinct is not None or whole.repeats:
+            if whole.repeats:
                 continue
-            if whole.capacity is not None and stop > whole.capacity:
+            needed = stop if whole.distinct is None else min(stop, whole.distinct)
+            if whole.capacity is not None and needed > whole.capacity:
                 return whole
-            if (ended := _ended(whole, stop)) is not None:
+            if (ended := _ended(whole, needed)) is not None:
                 return ended
     return None
 
@@ -140,12 +145,7 @@ class Resolver:
         """
         if isinstance(owner, Table):
             return Resolved(owner, tuple(self._typed(owner, each) for each in owner.columns))
-        columns = self._column(owner, "value"), self._column(owner, "token")
-        if not owner.repeats:
-            for column in columns:
-                self._check_unique(owner, column)
-                _check_distinct(owner, column)
-        return Resolved(owner, columns)
+        return Resolved(owner, (self._column(owner, "value"), self._column(owner, "token")))
 
     def _typed(self, table: Table, column: TableColumn) -> Column:
         """Return a table's column, which promises no uniqueness of its own, if its type fits it."""
@@ -176,6 +176,9 @@ class Resolver:
                 self._references(owner, pieces),
                 self._capacity(owner, side, items),
             )
+            if isinstance(owner, Vault) and not owner.repeats:
+                self._check_unique(owner, self._columns[node])
+                _check_distinct(owner, self._columns[node])
         return self._columns[node]
 
     def _pieces(self, owner: Owner, side: str) -> tuple[tuple[Piece, ...], tuple[int, int]]:

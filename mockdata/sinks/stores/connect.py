@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import time
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from mockdata.errors import PlanError
@@ -45,6 +48,9 @@ FIRST_LOOK: Final = Patience(timeout=10, retries=3, seconds=10)
 UPLOAD: Final = Patience(timeout=30, retries=8, seconds=60)
 """While records are made: a store may stumble."""
 
+AT_EXIT: Final = 0.05
+"""Seconds that threads are given at the end of the process."""
+
 _memory: dict[str, ObjectStore] = {}
 """The stores of memory://, by name: they last as long as the process does."""
 
@@ -58,6 +64,16 @@ def obstore_there() -> None:
         raise PlanError("sink", problem) from error
 
 
+@cache
+def _settle_at_exit() -> None:
+    """Let obstore's threads come to rest before the interpreter goes.
+
+    One of them that passes an answer on, and is not done with it, aborts the whole process when it
+    finds the interpreter gone.
+    """
+    atexit.register(time.sleep, AT_EXIT)
+
+
 def connect(url: str, patience: Patience = UPLOAD) -> tuple[ObjectStore, str]:
     """Return the store that a checked URL names, and what its keys begin with.
 
@@ -65,6 +81,7 @@ def connect(url: str, patience: Patience = UPLOAD) -> tuple[ObjectStore, str]:
     """
     import obstore.store
 
+    _settle_at_exit()
     scheme, name, prefix = parts(url)
     if scheme == "memory":
         store = _memory.setdefault(name, obstore.store.MemoryStore())
