@@ -18,7 +18,7 @@ from mockdata.errors import MockDataError, one_line
 from mockdata.pipeline.plan import Counts, plan_run
 from mockdata.pipeline.report import Progress, Report, VaultReport
 from mockdata.sinks import Run
-from mockdata.vaults.file import Vaults, definitions
+from mockdata.vaults.file import Definitions, Vaults, definitions
 from mockdata.vaults.vault import Table, Vault
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ async def generate(
     What else a task raises is raised as it is.
 
     """
-    defined = definitions(vaults)
+    defined = vaults if isinstance(vaults, Definitions) else definitions(vaults)
     given = counts if isinstance(counts, Mapping) else {}
     objects = [each for each in given if isinstance(each, Vault | Table)]
     defined = defined.joined(objects)
