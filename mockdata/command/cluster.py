@@ -76,7 +76,7 @@ async def _client(options: Options) -> AsyncIterator[Any]:
             threads_per_worker=1,
             processes=True,
             asynchronous=True,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=logging.CRITICAL,
         preload=["mockdata.dask.local"],
         ) as cluster,

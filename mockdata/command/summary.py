@@ -34,7 +34,10 @@ def summary(report: Report, options: Options, command: str) -> str:
     lines = _vault_lines(report, options.run, options.sink)
     where = f" in {options.output}" if options.sink in FILES else ""
     if options.dask is not None:
-        where = f" in parts in {options.output}"
+        from mockdata.dask.job import default_parts
+
+        parts = options.parts or default_parts(report.records)
+        where = f" in {parts} {'parts' if parts > 1 else 'part'} in {options.output}"
     elif options.store:
         lines = [f"{url}   {scaled(size, 'B')}" for url, size in objects(report, options).items()]
     size, seconds = scaled(report.bytes, "B"), f"{report.seconds:.2f} s"
