@@ -78,7 +78,7 @@ async def _client(options: Options) -> AsyncIterator[Any]:
             asynchronous=True,
             dashboard_address=":0",
             silence_logs=logging.CRITICAL,
-        preload=["mockdata.dask.local"],
+            preload=["mockdata.dask.local"],
         ) as cluster,
         distributed.Client(cluster, asynchronous=True) as client,
     ):
