@@ -7,7 +7,7 @@ import signal
 __all__ = ["dask_setup"]
 
 
-def dask_setup(worker: object) -> None:
+def dask_setup(worker: object) -> None:  # noqa: ARG001, Dask gives it
     """Ignore the signals that a terminal sends to all processes; the command stops its cluster."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
