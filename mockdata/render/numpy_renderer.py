@@ -11,11 +11,10 @@ from mockdata.render.arithmetic import Arithmetic, Run
 from mockdata.render.outputs import Offsets, made_output
 from mockdata.render.program import Program
 from mockdata.render.puts import Puts
-from mockdata.render.schedule import reads, writes
+from mockdata.render.schedule import needed, reads, writes
 from mockdata.render.steps import (
     INDEX,
     CheckDigit,
-    Digit,
     Fraction,
     PutLength,
     PutSuffix,
@@ -125,12 +124,5 @@ def _allocated(steps: Sequence[Step]) -> dict[int, int]:
 
 def _measuring(steps: Sequence[Step]) -> set[int]:
     """Return which steps the lengths depend on."""
-    needed: set[int] = set()
-    chosen: set[int] = set()
-    for turn in reversed(range(len(steps))):
-        step = steps[turn]
-        draws = isinstance(step, Digit) and step.fraction in needed
-        if isinstance(step, PutLength) or draws or needed & {*writes(step)}:
-            chosen.add(turn)
-            needed |= {*reads(step)}
-    return chosen
+    puts = {turn for turn, step in enumerate(steps) if isinstance(step, PutLength)}
+    return puts | needed(steps, {steps[turn].pick for turn in puts})
