@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -24,7 +25,7 @@ from mockdata.render.steps import (
 )
 from mockdata.render.words import U, Words
 
-__all__ = ["Renderer", "Workspace"]
+__all__ = ["Renderer", "Workspace", "renderer"]
 
 PUTS: Final = CheckDigit | PutText | PutSuffix | PutUuid | PutLength
 
@@ -100,6 +101,22 @@ class Renderer:
     def ends(self, output: int, count: int) -> Offsets:
         """Return where each of the ``count`` lines that were rendered last ends in an output."""
         return self._outputs[output].ends(count)
+
+
+class _Rooms(threading.local):
+    """The workspace that renderers of this thread were last made with."""
+
+    workspace: Workspace | None = None
+
+
+_rooms = _Rooms()
+
+
+def renderer(program: Program, capacity: int) -> Renderer:
+    """Return a renderer that shares its workspace with others of this thread and capacity."""
+    if _rooms.workspace is None or _rooms.workspace.capacity != capacity:
+        _rooms.workspace = Workspace(capacity)
+    return Renderer(program, capacity, _rooms.workspace)
 
 
 def _allocated(steps: Sequence[Step]) -> dict[int, int]:

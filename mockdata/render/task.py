@@ -11,14 +11,13 @@ import os
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import pairwise
 from typing import Final, Self
 
-import numpy as np
-
 from mockdata.render.batch import BATCH
-from mockdata.render.numpy_renderer import Renderer, Workspace
 from mockdata.render.places import Place
 from mockdata.render.program import Program
+from mockdata.render.renderers import Renderer, renderer
 
 __all__ = ["measure", "render"]
 
@@ -31,22 +30,16 @@ class _Renderers(threading.local):
 
     def __init__(self) -> None:
         self._made: dict[Program, Renderer] = {}
-        self._workspace: Workspace | None = None
 
     def get(self, program: Program, capacity: int) -> Renderer:
         """Return a renderer of at least some capacity."""
         found = self._made.pop(program, None)
         if found is None or found.capacity < capacity:
-            found = Renderer(program, capacity, self._room(capacity))
+            found = renderer(program, capacity)
         self._made[program] = found
         while sum(made.nbytes for made in self._made.values()) > KEPT_BYTES and len(self._made) > 1:
             del self._made[next(iter(self._made))]
         return found
-
-    def _room(self, capacity: int) -> Workspace:
-        if self._workspace is None or self._workspace.capacity != capacity:
-            self._workspace = Workspace(capacity)
-        return self._workspace
 
 
 _renderers = _Renderers()
@@ -61,35 +54,38 @@ def render(
     fewer. Raises OSError, with the file's name.
     """
     block = max(BATCH // batch, 1) * batch
-    renderer = _renderers.get(program, min(block, stop - start))
+    found = _renderers.get(program, min(block, stop - start))
     sizes: list[tuple[int, ...]] = []
     with ExitStack() as stack:
         writers = [stack.enter_context(_Writer(place)) for place in places]
         for first in range(start, stop, block):
             last = min(first + block, stop)
-            outputs = renderer.render(first, last)
+            outputs = found.render(first, last)
             for write, lines in zip(writers, outputs, strict=True):
                 write(lines)
             if last - first <= batch:
                 sizes.append(tuple(map(len, outputs)))
             else:
-                sizes += _sizes(renderer, len(places), last - first, batch)
+                sizes += _sizes(found, len(places), last - first, batch)
     return sizes
 
 
 def measure(program: Program, start: int, stop: int) -> tuple[int, ...]:
     """Return the bytes that each output has of the indices from ``start`` up to ``stop``."""
-    renderer = _renderers.get(program, min(BATCH, stop - start))
-    step = renderer.capacity
-    blocks = [renderer.measure(k, min(k + step, stop)) for k in range(start, stop, step)]
+    found = _renderers.get(program, min(BATCH, stop - start))
+    step = found.capacity
+    blocks = [found.measure(k, min(k + step, stop)) for k in range(start, stop, step)]
     return tuple(map(sum, zip(*blocks, strict=True)))
 
 
 def _sizes(renderer: Renderer, outputs: int, count: int, batch: int) -> list[tuple[int, ...]]:
     """Return the bytes of each batch of the records that were rendered last."""
     last = [*range(batch, count, batch), count]
-    ends = [renderer.ends(output, count)[np.array(last) - 1] for output in range(outputs)]
-    return [*zip(*(np.diff(end, prepend=0).tolist() for end in ends), strict=True)]
+    sizes = []
+    for output in range(outputs):
+        ends = renderer.ends(output, count)
+        sizes.append([int(b - a) for a, b in pairwise([0, *(ends[k - 1] for k in last)])])
+    return [*zip(*sizes, strict=True)]
 
 
 class _Writer:
