@@ -716,6 +716,8 @@ static void read_buckets(Reader *in, Table *t, u64 size)
     for (u64 k = 0; k < count && !in->problem; k++) {
         u64 one = t->buckets[k] & (t->pairs ? 0xFFFF : 0xFFFFFFFF);
         u64 other = t->pairs ? t->buckets[k] >> 16 & 0xFFFF : k;
+        if (t->buckets[k] >> 32 <= k << (32 - t->width))
+            other = one;  /* it ends where it begins: no draw has its own row */
         u64 row = one > other ? one : other;
         t->rows = row >= t->rows ? row + 1 : t->rows;
     }
@@ -1109,10 +1111,11 @@ static void renderer_dealloc(Renderer *self)
 /* Reads `start, stop`, and marks the renderer as busy: two threads must not use one at once. */
 static int begin(Renderer *self, PyObject *args, u64 *start, u64 *count)
 {
-    unsigned long long first, last;
-    if (!PyArg_ParseTuple(args, "KK", &first, &last))
+    long long first, last;
+    if (!PyArg_ParseTuple(args, "LL", &first, &last))
         return -1;
-    if (first > last || last > INDICES || last - first > self->capacity) {
+    if (first < 0 || first > last || last > (long long)INDICES
+        || last - first > (long long)self->capacity) {
         PyErr_SetString(PyExc_ValueError, "a range of at most the capacity is needed");
         return -1;
     }
@@ -1120,8 +1123,8 @@ static int begin(Renderer *self, PyObject *args, u64 *start, u64 *count)
         PyErr_SetString(PyExc_RuntimeError, "another thread is using this renderer");
         return -1;
     }
-    *start = first;
-    *count = last - first;
+    *start = (u64)first;
+    *count = (u64)(last - first);
     return 0;
 }
 
