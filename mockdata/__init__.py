@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from mockdata.errors import DeliveryError, MockDataError, PlanError, WorkerError
     from mockdata.pipeline.report import Progress, Report, VaultReport
     from mockdata.pipeline.run import BatchStream, generate, generate_sync, stream
-    from mockdata.render.batch import Batch, Record
-    from mockdata.render.layout import Columns, Rows
+    from mockdata.render.batch import Batch, Encoded, Record
+    from mockdata.render.layout import Columns, Rows, Texts
     from mockdata.sinks import Delivery, File, Run, Session, Sink, VaultRun, Writer
     from mockdata.sinks.csv import CsvSink
     from mockdata.sinks.jsonl import JsonlSink
+    from mockdata.sinks.parquet import ParquetSink
     from mockdata.sinks.skyflow import SkyflowSink
     from mockdata.sinks.stdout import StdoutSink
     from mockdata.vaults.file import read_vaults
@@ -35,9 +36,11 @@ __all__ = [
     "CsvSink",
     "Delivery",
     "DeliveryError",
+    "Encoded",
     "File",
     "JsonlSink",
     "MockDataError",
+    "ParquetSink",
     "PlanError",
     "Progress",
     "Record",
@@ -49,6 +52,7 @@ __all__ = [
     "SkyflowSink",
     "StdoutSink",
     "Table",
+    "Texts",
     "Vault",
     "VaultReport",
     "VaultRun",
@@ -66,11 +70,12 @@ _HOMES = {
     "errors": ("DeliveryError", "MockDataError", "PlanError", "WorkerError"),
     "pipeline.report": ("Progress", "Report", "VaultReport"),
     "pipeline.run": ("BatchStream", "generate", "generate_sync", "stream"),
-    "render.batch": ("Batch", "Record"),
-    "render.layout": ("Columns", "Rows"),
+    "render.batch": ("Batch", "Encoded", "Record"),
+    "render.layout": ("Columns", "Rows", "Texts"),
     "sinks": ("Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"),
     "sinks.csv": ("CsvSink",),
     "sinks.jsonl": ("JsonlSink",),
+    "sinks.parquet": ("ParquetSink",),
     "sinks.skyflow": ("SkyflowSink",),
     "sinks.stdout": ("StdoutSink",),
     "vaults.file": ("read_vaults",),

@@ -38,6 +38,12 @@ FILES = {
 settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
+for number in (signal.SIGINT, signal.SIGHUP):  # ignored where pytest runs in the background
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def pytest_asyncio_loop_factories(config, item):
     """Run each async test on both."""

@@ -1,6 +1,7 @@
 """A fuzz target: patterns and files of definitions, guided by coverage where atheris is installed."""
 
 import os
+import resource
 import sys
 import tempfile
 from contextlib import nullcontext
@@ -22,6 +23,11 @@ with atheris.instrument_imports(include=["mockdata"]) if atheris else nullcontex
     from .test_patterns import CHARACTERS, GRAMMAR, PEOPLE
     from .test_vault_files import LINES
 
+MEMORY = 200 * 1024
+"""KiB that any pattern or file may take."""
+
+KIB = 1024 if sys.platform == "darwin" else 1  # it counts bytes there
+
 LISTS = {"w": {"a+": 1, "b": 2}, "e": ["x|y", "z"]}
 patterns = st.one_of(
     st.lists(st.one_of(CHARACTERS, GRAMMAR), max_size=30).map("".join),
@@ -39,14 +45,21 @@ files = st.one_of(st.lists(LINES, max_size=20).map("\n".join), st.text(), st.bin
 @given(st.tuples(patterns, tokens, st.integers(1, 2**40)) | files)
 def target(given):
     """Resolve a vault, or read a file: what is an error in one line, or else definitions."""
+    before = peak_memory()
     refusal(define if isinstance(given, tuple) else read, given)
+    assert peak_memory() - before < MEMORY, given
+
+
+def peak_memory():
+    """Return the most KiB that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // KIB
 
 
 def define(given):
     """Define and resolve a vault, and ask for a number of its records."""
     value, token, count = given
     vault = Vault("v", value, token, lists=LISTS)
-    check_count(Resolver({"name": PEOPLE, "v": vault}).vault(vault), count)
+    check_count(Resolver({"name": PEOPLE, "v": vault}).resolve(vault), count)
 
 
 def read(content):

@@ -7,6 +7,7 @@ import pickle
 import re
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from multiprocessing import resource_tracker
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from mockdata.render.layout import CSV_LINES
 from mockdata.render.renderers import renderer as renderer_of
 from mockdata.testing import ListSink
 from mockdata.vaults.catalogue import READY_MADE
+from mockdata.workers import pool
 
 from .conftest import RUN, children, kept
 from .odd import ODD, PEOPLE, QUOTED
@@ -106,7 +108,7 @@ async def test_a_start_may_be_of_vaults():
         ({PIN: 1, mockdata.Vault("pin", value="[0-9]{3}"): 1}, None, "counts: pin is given twice"),
         ({"pins": 1}, [PIN], "counts: 'pins' is not one of .*; did you mean pin?"),
         ({"pin": 1}, [PIN, PIN], "vaults: there are two definitions of pin"),
-        (1, 5, "vaults: 5 is no file"),
+        (1, 5, "vaults: 5 is neither a file"),
     ],
 )
 async def test_what_cannot_be_made_is_refused_at_once(counts, vaults, says, tmp_path, monkeypatch):
@@ -124,6 +126,64 @@ async def test_capacity_is_that_of_the_whole_with_its_start():
     for part in ((1, 2), (2, 2)):
         await mockdata.generate({PIN: 10_000}, part=part, sink=seen.extend, **RUN)
     assert len({value for value, _ in seen}) == len({token for _, token in seen}) == 10_000
+
+
+CALLS = mockdata.Vault("calls", value="{pin.value}-{suffix}", token="{suffix}")
+OWNERS = mockdata.Table("owners", {"pin": "{pin.value}"})
+OWNERS_OF_CALLS = mockdata.Table("owners", {"call": "{calls.value}"})
+
+
+@pytest.mark.parametrize("referring", [CALLS, OWNERS, OWNERS_OF_CALLS])
+async def test_what_refers_to_a_vault_ends_where_that_ends(referring):
+    vaults = [PIN, CALLS]
+    await mockdata.generate({referring: 10_000}, vaults=vaults, sink=lambda _: None)
+    with pytest.raises(
+        mockdata.PlanError, match=r"10001 records, and pin, .*has only 10000 values"
+    ):
+        await mockdata.generate({referring: 10_001}, vaults=vaults, sink=lambda _: None)
+    for setting in ({"repeats": True}, {"distinct": 100}):
+        vaults = [mockdata.Vault("pin", value="[0-9]{4}", token="{suffix}", **setting), CALLS]
+        await mockdata.generate({referring: 10_001}, vaults=vaults, sink=lambda _: None)
+
+
+async def test_distinct_records_end_where_the_vault_ends_that_they_refer_to():
+    text = "{pin.value}-[0-9]{4}"
+    between = mockdata.Vault("between", value=text, token="x{index}", distinct=10_000)
+    small = mockdata.Vault("pin", value="[0-9]{3}", token="{suffix}")
+    for counted in (between, mockdata.Table("rows", {"text": "{between.value}"})):
+        run = partial(mockdata.generate, {counted: 20_000}, sink=lambda _: None)
+        await run(vaults=[PIN, between])
+        with pytest.raises(mockdata.PlanError, match=r"records, and pin, .* only 1000 values"):
+            await run(vaults=[small, between])
+
+
+async def test_a_vault_that_repeats_has_no_end():
+    text = "{pin.value}-[0-9]{4}"
+    between = mockdata.Vault("between", value=text, token="x{index}", repeats=True)
+    for counted in (between, mockdata.Table("rows", {"text": "{between.value}"})):
+        await mockdata.generate({counted: 20_000}, vaults=[PIN, between], sink=lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("value", "setting", "says"),
+    [
+        ("{number:1-99}{number:1-99}", {}, "value, character 1: this varies in length"),
+        ("[0-9]{2}", {"distinct": 101}, "value: distinct = 101, and only 100 texts differ"),
+    ],
+)
+async def test_a_vault_that_cannot_be_made_is_no_column_of_a_table(value, setting, says):
+    vault = mockdata.Vault("wrong", value=value, token="x{index}", **setting)
+    for counted in (vault, mockdata.Table("rows", {"text": "{wrong.value}"})):
+        with pytest.raises(mockdata.PlanError, match=f"^vault wrong: {says}"):
+            await mockdata.generate({counted: 5}, vaults=[vault], sink=lambda _: None)
+
+
+async def test_distinct_records_need_as_many_of_the_vault_that_they_refer_to():
+    few = mockdata.Vault("few", value="{pin.value}-[a-z]{4}", token="{suffix}", distinct=10_000)
+    await mockdata.generate({few: 20_000}, vaults=[PIN], sink=lambda _: None)
+    many = mockdata.Vault("many", value="{pin.value}-[a-z]{4}", token="{suffix}", distinct=10_001)
+    with pytest.raises(mockdata.PlanError, match="10001 records, and pin"):
+        await mockdata.generate({many: 20_000}, vaults=[PIN], sink=lambda _: None)
 
 
 async def test_files_are_what_readers_of_csv_take_for_the_batches_texts(either, tmp_path):
@@ -299,6 +359,17 @@ async def test_definitions_travel_to_processes_that_know_nothing_of_them(tmp_pat
     assert kept(tmp_path / "spawned") == kept(tmp_path / "here")
     for vault in counts:
         assert spawned.records(vault.name) == sink.records(vault.name)
+
+
+@pytest.mark.parametrize(("columns", "most"), [(1, 200), (2, 100), (10, 20), (200, 1)])
+async def test_a_row_with_more_columns_is_more_to_make(monkeypatch, columns, most):
+    monkeypatch.setattr(pool, "SMALL", 100)
+    table = mockdata.Table("wide", {f"c{k}": f"{{index:{k}}}" for k in range(columns)})
+    for rows, started in ((most, False), (most + 1, True)):
+        seen = []
+        await mockdata.generate({table: rows}, sink=lambda _, seen=seen: seen.append(children()))
+        assert [bool(found) for found in seen] == [started]
+    assert children() == []
 
 
 async def test_two_outputs_of_one_name_are_refused(tmp_path):

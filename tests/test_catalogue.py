@@ -34,9 +34,9 @@ def texts(name, side="value", count=3_000):
 def test_the_four_vaults_are_what_they_were():
     assert [*READY_MADE][:4] == [*DEFAULT] == [*FOUR]
     for name, pieces in FOUR.items():
-        found = Resolver(READY_MADE).vault(READY_MADE[name])
-        assert found.value.pieces == pieces
-        assert found.token.pieces == (Literal(f"tok_{name}_"), *END)
+        found = Resolver(READY_MADE).resolve(READY_MADE[name])
+        assert found.columns[0].pieces == pieces
+        assert found.columns[1].pieces == (Literal(f"tok_{name}_"), *END)
         assert found.capacity is None
     columns = {name: (v.data_column, v.token_column) for name, v in READY_MADE.items()}
     assert columns["name"] == ("full_name", "full_name_token")
@@ -121,9 +121,17 @@ def test_a_list_of_vaults_says_all_of_each():
     known = Known({"pin": pin, "ssn": ssn, "people": Table("people", {"a": "x"})})
     found = {vault.name: vault for vault in listed(known, lambda vault: f"<{vault.name}>")}
     assert [*found] == [*READY_MADE, "pin"]
-    assert found["pin"] == Listed("pin", "PIN", "PIN_token", "<pin>", 500, "")
-    assert found["ssn"] == Listed("ssn", "ssn", "ssn_token", "<ssn>", 899, "")
+    assert found["pin"] == Listed("pin", "PIN", "PIN_token", "<pin>", 500, 500, "")
+    assert found["ssn"] == Listed("ssn", "ssn", "ssn_token", "<ssn>", 899, None, "")
     assert found["npi"].source == SOURCES["npi"]
+
+
+def test_a_ready_made_vault_that_cannot_be_made_is_listed_with_the_reason():
+    known = Known({"name": Vault("name", "[A-Z]{9}")})
+    found = {vault.name: vault for vault in listed(known, lambda vault: f"<{vault.name}>")}
+    assert [*found] == [*READY_MADE]
+    assert "name has no 'first_name'" in found["email"].problem
+    assert {name for name, vault in found.items() if vault.problem} == {"email"}
 
 
 def test_the_catalogue_loads_nothing_before_a_vault_is_asked_for():
@@ -132,7 +140,7 @@ def test_the_catalogue_loads_nothing_before_a_vault_is_asked_for():
         "slow = {'tomllib', 'difflib', 'csv', 'numpy', 'mockdata.vaults.pattern', 'mockdata.vaults.fields'}\n"
         "assert not slow & {*sys.modules}, slow & {*sys.modules}\n"
         "from mockdata.vaults.resolve import Resolver\n"
-        "Resolver(catalogue.READY_MADE).vault(catalogue.READY_MADE['name'])\n"
+        "Resolver(catalogue.READY_MADE).resolve(catalogue.READY_MADE['name'])\n"
         "assert not (slow - {'mockdata.vaults.pattern'}) & {*sys.modules}, slow & {*sys.modules}\n"
         "assert list(catalogue.Known._made) == ['name']\n"
     )

@@ -290,7 +290,7 @@ STOPPED = re.compile(
 )
 
 
-@pytest.mark.parametrize("sink", ["csv", "jsonl", "stdout"])
+@pytest.mark.parametrize("sink", ["csv", "jsonl", "parquet", "stdout"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_and_leaves_nothing(tmp_path, sink, number):
     (tmp_path / "data").mkdir()

@@ -167,6 +167,8 @@ PLACES = st.sampled_from(
         ["-s", "stdout", "-f", "jsonl"],
         ["-s", "jsonl", "--fsync", "-o", "some folder"],
         ["-s", "jsonl:out", "--no-clobber"],
+        ["-s", "parquet", "-o", "out", "--fsync"],
+        ["-s", "parquet:out", "--no-clobber"],
         ["-s", "stdout", "--no-header", "--rate", "2.5k"],
         ["-s", "loader:$HOME"],
         ["--no-clobber", "--fsync"],

@@ -332,6 +332,17 @@ def test_the_list_says_how_many_values_there_can_be(mockdata_command, own):
     assert said["plan"] == "any number; one may come again"
 
 
+def test_the_list_has_what_cannot_be_made_and_which_tokens_are_fewer(mockdata_command, tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text("[vaults.name]\nvalue = '[A-Z]{3}'\ntoken = '[a-z]'\n")
+    done = mockdata_command("--vaults", file, "--list-vaults")
+    found = paragraphs(done.stdout)
+    assert found["name"]["values"] == ["up to 17,576, none twice; up to 26 tokens"]
+    assert found["email"]["columns"] == ["email, email_token"]
+    assert "name has no 'first_name'" in " ".join(found["email"]["problem"])
+    assert "values" not in found["email"]
+
+
 def test_the_list_without_a_file(mockdata_command, tmp_path):
     done = mockdata_command("--list-vaults")
     assert [*paragraphs(done.stdout)] == [*READY_MADE]

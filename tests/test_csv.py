@@ -134,7 +134,8 @@ async def main():
             told.set()
             print("under way", flush=True)
 
-    await mockdata.generate(50_000_000, sink=sys.argv[1], workers=2, on_progress=tell)
+    # At a rate that keeps it busy for minutes, of records that have room on any disk.
+    await mockdata.generate(1_000_000, sink=sys.argv[1], rate=20_000, workers=2, on_progress=tell)
 
 asyncio.run(main())
 """

@@ -416,7 +416,7 @@ def test_formats_page_describes_every_ready_made_vault():
         if cells := re.fullmatch(r"\| (\w+) \| `(.*)` \| ([0-9,]+) \| (.*) \|", line):
             name, value, count, source = cells.groups()
             shown[name] = value
-            capacity = Resolver(READY_MADE).vault(READY_MADE[name]).value.capacity
+            capacity = Resolver(READY_MADE).resolve(READY_MADE[name]).columns[0].capacity
             assert int(count.replace(",", "")) == (capacity or 2**40)
             assert source == SOURCES[name]
     made = {}
@@ -432,7 +432,7 @@ def test_formats_page_bounds_the_bias_of_every_ready_made_vault():
         re.findall(r"^\| (\w+) \| `([0-9.e-]+)` \|$", read("docs/formats.md"), re.MULTILINE)
     )
     for name, vault in READY_MADE.items():
-        columns = Resolver(READY_MADE).vault(vault).columns
+        columns = Resolver(READY_MADE).resolve(vault).columns
         bias = compile_program(columns, CSV_LINES, **FIXED).bias
         assert bias <= float(shown.get(name, 0)) <= 1.02 * bias
     assert max(map(float, shown.values())) < 4e-6
@@ -441,7 +441,7 @@ def test_formats_page_bounds_the_bias_of_every_ready_made_vault():
 def test_formats_page_says_which_ready_made_vault_is_quoted():
     quoted = []
     for name, vault in READY_MADE.items():
-        columns = Resolver(READY_MADE).vault(vault).columns
+        columns = Resolver(READY_MADE).resolve(vault).columns
         if any(compile_program(columns, CSV_LINES, **FIXED).quoted):
             quoted.append(name)
     assert quoted == ["address"]

@@ -6,7 +6,7 @@ import pickle
 import re
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from mockdata.errors import PlanError
@@ -43,7 +43,7 @@ def pieces(text, kind="value", **lists):
 
 def resolved(value, token=None, *others, **settings):
     vault = Vault("v", value, token, **settings)
-    return Resolver({v.name: v for v in (PEOPLE, *others, vault)}).vault(vault)
+    return Resolver({v.name: v for v in (PEOPLE, *others, vault)}).resolve(vault)
 
 
 def refusal(call, *arguments, **settings):
@@ -196,7 +196,7 @@ def test_places_say_where_each_piece_begins():
         ("[0-9]{2,}", 6, "one whole number"),
         ("[0-9]{0}", 6, "from 1"),
         ("[0-9]{1001}", 6, "1000"),
-        ("[0-9]{" + "9" * 5000 + "}", 6, "1000"),
+        ("[0-9]{" + "9" * 30 + "}", 6, "1000"),
         ("[0-9]{2}{2}", 9, "multiply"),
         ("a{4}", 2, "none before it"),
         ("{suffix}{4}", 9, "none before it"),
@@ -223,7 +223,11 @@ def test_places_say_where_each_piece_begins():
         ("a^", 2, r"\^"),
         ("$a", 1, r"\$"),
         (r"\w", 1, "[A-Za-z0-9_]"),
-        (r"\-", 1, "stands before"),
+        (r"\-", 1, "write - for itself"),
+        (r"[a\-z]", 3, "as the last character"),
+        (r"\/", 1, "stands before"),
+        (r"[a-\d]", 4, "a single character belongs here"),
+        (r"(\d|x)", 2, "a single character belongs here"),
         ("a\\", 2, "at the end"),
         ("", 0, "empty"),
         ("^$", 0, "empty"),
@@ -246,7 +250,8 @@ def test_places_say_where_each_piece_begins():
         ("{number:1-5,-9}", 13, "1-899"),
         ("{number:1-010}", 9, "padded"),
         ("{number:1-9,010-099}", 9, "padded"),
-        (f"{{number:0-{2**63}}}", 9, str(2**63 - 1)),
+        (f"{{number:0-{2**63}}}", 11, f"{2**63} is more than {2**63 - 1}"),
+        ("{number:1-" + "9" * 30 + "}", 11, f"is more than {2**63 - 1}"),
         ("{date}", 1, "{date:"),
         ("{date:1940-01-01}", 7, ".."),
         ("{date:2010-12-31..1940-01-01}", 7, "1940-01-01..2010-12-31"),
@@ -256,9 +261,11 @@ def test_places_say_where_each_piece_begins():
         ("{date:2010-01-01..2011-01-01,}", 30, "%Y"),
         ("{date:0001-01-01..9999-12-31,%d}", 30, "centuries"),
         ("{index:-1}", 8, "whole number"),
-        ("{index:01}", 8, "whole number"),
+        ("{index:7,x}", 10, "whole number"),
+        ("{index:0010}", 8, "padded with zeros; write 10"),
+        ("{index:" + "9" * 30 + "}", 8, f"is more than {2**63 - 1}"),
         ("{index:1,0}", 8, "step of 0"),
-        ("{index:1,2,3}", 8, "too many"),
+        ("{index:1,2,3}", 12, "one number too many"),
         (f"{{index:{2**62},{2**23}}}", 8, str(2**63 - 1)),
         ("{luhn}", 1, "no digits"),
         ("abc{luhn}", 4, "no digits"),
@@ -299,9 +306,24 @@ def test_names_are_lower_case_letters_digits_and_underscores(name):
     assert "is no name" in refusal(Vault, "v", "x", lists={name: ["a"]})
 
 
+@pytest.mark.parametrize("columns", [5, None, "a", ["a"], [("a", "x")]])
+def test_what_is_no_set_of_columns(columns):
+    assert refusal(Table, "t", columns).startswith("table t: columns is a mapping")
+
+
+HUGE = 10**5000
+"""An int that Python writes as no text."""
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
+        ({"distinct": HUGE}, "distinct: int object is not a whole number"),
+        ({"repeats": HUGE}, "repeats"),
+        ({"data_column": HUGE}, "data_column: int object is no text"),
+        ({"lists": {HUGE: ["a"]}}, "no name"),
+        ({"lists": {"a": [HUGE]}}, "text 1 is no text"),
+        ({"lists": {"a": {"x": HUGE}}}, "text 1: int object is no weight"),
         ({"value": 5}, "value: a pattern is a text"),
         ({"token": b"x"}, "token: a pattern is a text"),
         ({"data_column": ""}, "data_column"),
@@ -342,10 +364,10 @@ def test_what_is_refused_of_a_vault(settings, says):
 def test_a_reference_is_to_what_another_vault_has():
     email = Vault("email", r"{name.first_name:lower}@example\.com-[0-9]")
     found = resolved("{email.first_name:title}-{email.value}-[0-9]", None, email)
-    assert found.value.pieces[0] == Reference("name", "first_name", "title")
-    by_name = {(c.vault, c.side): c for c in found.value.references}
+    assert found.columns[0].pieces[0] == Reference("name", "first_name", "title")
+    by_name = {(c.vault, c.side): c for c in found.columns[0].references}
     assert set(by_name) == {("name", "value"), ("email", "value")}
-    assert found.value.referred(Reference("email", "value")) == by_name["email", "value"]
+    assert found.columns[0].referred(Reference("email", "value")) == by_name["email", "value"]
     assert found.capacity == 10
 
 
@@ -362,7 +384,7 @@ def test_references_in_a_circle_are_refused_with_the_circle():
 
 def test_a_token_may_refer_to_the_value_beside_it():
     found = resolved("[0-9]{4}", "tok-{v.value}-{suffix}")
-    assert found.token.referred(Reference("v", "value")) == found.value
+    assert found.columns[1].referred(Reference("v", "value")) == found.columns[0]
 
 
 def test_a_table_is_nothing_to_refer_to():
@@ -390,11 +412,11 @@ def test_references_that_multiply_are_bounded_by_the_width_of_a_text():
 
 def test_same_has_the_capacity_of_the_value():
     card = resolved("4[0-9]{14}{luhn}", "{same:6,4}")
-    assert card.token.capacity == card.value.capacity == 10**14
-    assert card.token.kept == (6, 4)
-    assert [len(every_text(p)) for p in card.value.pieces[6:-4]] == [10] * 6
-    assert resolved("{number:1-99}-{suffix}", "{same}").token.capacity is None
-    assert card.token.referred(Same(6, 4)) == card.value
+    assert card.columns[1].capacity == card.columns[0].capacity == 10**14
+    assert card.columns[1].kept == (6, 4)
+    assert [len(every_text(p)) for p in card.columns[0].pieces[6:-4]] == [10] * 6
+    assert resolved("{number:1-99}-{suffix}", "{same}").columns[1].capacity is None
+    assert card.columns[1].referred(Same(6, 4)) == card.columns[0]
 
 
 @pytest.mark.parametrize(
@@ -408,8 +430,8 @@ def test_same_has_the_capacity_of_the_value():
     ],
 )
 def test_a_number_is_cut_where_both_halves_are_numbers(number, keep, halves):
-    whole = resolved(f"{{number:{number}}}").value
-    cut = resolved(f"{{number:{number}}}", f"{{same:{keep}}}").value
+    whole = resolved(f"{{number:{number}}}").columns[0]
+    cut = resolved(f"{{number:{number}}}", f"{{same:{keep}}}").columns[0]
     head, tail = cut.pieces
     assert (head.ranges, tail.ranges) == halves
     assert head.field == tail.field == "number"
@@ -420,8 +442,8 @@ def test_a_number_is_cut_where_both_halves_are_numbers(number, keep, halves):
 
 def test_a_number_is_cut_twice():
     cut = resolved("{number:00000000-99999999}", "{same:2,2}")
-    assert [piece.size for piece in cut.value.pieces] == [100, 10_000, 100]
-    assert cut.token.kept == (1, 1)
+    assert [piece.size for piece in cut.columns[0].pieces] == [100, 10_000, 100]
+    assert cut.columns[1].kept == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -468,8 +490,8 @@ def test_what_same_cannot_keep_is_refused(value, token, says):
 )
 def test_capacity_is_the_product_of_the_even_pieces(value, capacity):
     found = resolved(value)
-    assert found.value.capacity == capacity
-    assert found.token.capacity is None
+    assert found.columns[0].capacity == capacity
+    assert found.columns[1].capacity is None
     check_count(found, min(capacity or 2**40, 2**40))
     if capacity and capacity < 2**40:
         line = refusal(check_count, found, capacity + 1)
@@ -511,6 +533,9 @@ def test_distinct_and_repeats_take_any_count():
         "{first_name:lower}{suffix}",
         "{suffix}{first_name:lower}",
         "{number:1-99}{first_name}{number:1-99}",
+        "(B|HH|M)[A-Z]{2}[0-9]{4}",
+        "(JAN|SEPT)[A-Z](JAN|SEPT)",
+        "{number:5-14}{number:5-13}",
     ],
 )
 def test_what_can_be_read_one_way_is_taken(value):
@@ -569,7 +594,7 @@ def test_texts_of_what_is_taken_differ_wherever_an_even_piece_differs(value, lis
     """Every combination of every piece, spelled: one text has the same even texts throughout."""
     lists = {"e": lists["e"], "w": dict.fromkeys(lists["w"], 1)}
     try:
-        column = resolved(value, lists=lists).value
+        column = resolved(value, lists=lists).columns[0]
     except PlanError:
         return
     every = [every_text(piece) for piece in column.pieces]
@@ -581,6 +606,16 @@ def test_texts_of_what_is_taken_differ_wherever_an_even_piece_differs(value, lis
         combination = tuple(itertools.compress(texts, even))
         assert found.setdefault("".join(texts), combination) == combination
     assert len(set(found.values())) == column.capacity
+
+
+@given(st.lists(st.lists(SMALL_TEXTS.filter(bool), min_size=1, unique=True), min_size=1))
+@settings(deadline=None)
+def test_groups_in_which_no_text_begins_with_another_are_taken(groups):
+    for texts in groups:
+        texts[:] = [t for t in texts if not any(u != t and t.startswith(u) for u in texts)]
+    assume(sum(max(map(len, texts)) for texts in groups) < 100)
+    value = "".join(f"({'|'.join(texts)})" for texts in groups)
+    assert resolved(value).value.capacity == math.prod(map(len, groups))
 
 
 def test_a_proof_that_would_take_too_long_is_refused():
@@ -633,7 +668,7 @@ def test_a_vault_is_a_key_and_travels():
     assert {card: 5}[copy] == 5
     assert copy.value_pattern == card.value_pattern
     assert card != Vault("card", value="4[0-9]{14}{luhn}")
-    found = Resolver({"card": card}).vault(card)
+    found = Resolver({"card": card}).resolve(card)
     assert pickle.loads(pickle.dumps(found)) == found
     with pytest.raises(AttributeError):
         card.name = "other"
@@ -655,7 +690,18 @@ def table(**columns):
     made = Table("t", columns)
     dob = Vault("dob", "{date:1940-01-01..2010-12-31}-{suffix}")
     number = Vault("number_one", "{number:000-999}")
-    return Resolver({v.name: v for v in (PEOPLE, dob, number, made)}).table(made)
+    return Resolver({v.name: v for v in (PEOPLE, dob, number, made)}).resolve(made)
+
+
+@pytest.mark.parametrize("columns", [None, 5, "ab", ["a"], [("a", "x")]])
+def test_columns_of_no_table(columns):
+    assert refusal(Table, "t", columns).startswith("table t: columns is a mapping")
+
+
+def test_columns_of_one_name_are_refused():
+    columns = Table("t", {"a": "x", "b": "y"}).columns
+    assert Table("t", columns).columns == columns
+    assert refusal(Table, "t", (*columns, columns[0])).startswith("table t: columns is a mapping")
 
 
 def test_a_table_has_columns_in_order():
@@ -691,7 +737,8 @@ def test_what_is_no_whole_number(pattern):
 
 
 @pytest.mark.parametrize(
-    "pattern", ["{dob.date}", "{date:2000-01-01..2001-01-01}", "(2024-02-29|2023-01-01)"]
+    "pattern",
+    ["{dob.date}", "{date:2000-01-01..2001-01-01}", "(2024-02-29|2023-01-01)", "2024-02-29"],
 )
 def test_days(pattern):
     table(a={"pattern": pattern, "type": "date"})
@@ -699,7 +746,14 @@ def test_days(pattern):
 
 @pytest.mark.parametrize(
     "pattern",
-    ["{dob.value}", "x", "{date:2000-01-01..2001-01-01,%d/%m/%Y}", "(2024-02-29|2023-02-29)"],
+    [
+        "{dob.value}",
+        "x",
+        "{date:2000-01-01..2001-01-01,%d/%m/%Y}",
+        "(2024-02-29|2023-02-29)",
+        "2023-02-29",
+        "20240229",
+    ],
 )
 def test_what_is_no_day(pattern):
     assert "column a: date" in refusal(table, a={"pattern": pattern, "type": "date"})
@@ -714,6 +768,8 @@ def test_what_is_no_day(pattern):
         ({"a": {"pattern": "x", "typ": "date"}}, "did you mean type?"),
         ({"a": {"pattern": "x", "type": "int46"}}, "did you mean int64?"),
         ({"a": {"pattern": "x", "type": ["date"]}}, "no type"),
+        ({"a": {"pattern": "x", "type": HUGE}}, "no type"),
+        ({"a": {"pattern": "x", HUGE: "date"}}, "no setting"),
         ({"a": "{same}"}, "column a, character 1"),
         (
             {"a": "x", "b": "[0-9]{nam.value}"},

@@ -111,15 +111,19 @@ def test_sinks_are_listed_with_package_and_description(install, command):
     assert [line.split()[:2] for line in lines] == [
         ["csv", "mockdata"],
         ["jsonl", "mockdata"],
+        ["parquet", "mockdata"],
         ["plain", "acme-sinks"],
-        *([name, "mockdata"] for name in sorted(set(plugins.OURS) - {"csv", "jsonl", "stdout"})),
+        *(
+            [name, "mockdata"]
+            for name in sorted({*plugins.OURS} - {"csv", "jsonl", "parquet", "stdout"})
+        ),
         ["stdout", "mockdata"],
         ["store", "acme-sinks"],
     ]
     assert lines[0].endswith(
         "Writes two CSV files a vault in a folder, which it makes, and one a table."
     )
-    assert lines[2].endswith("no description")
+    assert lines[3].endswith("no description")
     assert lines[-1].endswith("  Says what it was called with.")
 
 

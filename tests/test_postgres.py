@@ -245,7 +245,7 @@ async def test_it_passes_the_checks_for_sinks(server, site, monkeypatch):
     monkeypatch.syspath_prepend(site)
     example = importlib.import_module("mockdata_postgres")
     addresses = []
-    for _ in range(6):  # one for each sink
+    for _ in range(7):  # one for each sink
         name = f"test{next(NUMBERS)}"
         await query(server("postgres"), f"CREATE DATABASE {name}")
         addresses.append(server(name))

@@ -44,9 +44,9 @@ from mockdata.vaults.resolve import Resolver
 
 LEVEL = 1e-8
 FOUR = {
-    name: (found.value, found.token)
+    name: found.columns
     for name in DEFAULT
-    for found in [Resolver(READY_MADE).vault(READY_MADE[name])]
+    for found in [Resolver(READY_MADE).resolve(READY_MADE[name])]
 }
 DIGIT = Choice(tuple("0123456789"))
 LETTER = Choice(tuple("abcdefghijklmnopqrstuvwxyz"))

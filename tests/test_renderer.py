@@ -17,6 +17,7 @@ import mockdata
 from mockdata.render import numpy_renderer
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import Columns, Rows
+from mockdata.render.outputs import made_output
 from mockdata.render.renderers import is_built
 from mockdata.vaults.catalogue import Known
 from mockdata.vaults.columns import Column
@@ -142,6 +143,9 @@ def rendered_by(renderer, start, count):
     for number, output in enumerate(lines):
         ends = [*renderer.ends(number, count)]
         assert ends[-1] == len(output)
+        offsets = [*renderer.offsets(number, count, 7).cast("B").cast("i")]
+        batches = [[0, *ends][first : first + 8] for first in range(0, count, 7)]
+        assert offsets == [end - batch[0] for batch in batches for end in batch]
         pieces = [output[a:b] for a, b in itertools.pairwise([0, *ends])]
         assert "".join(p.decode() for p in pieces) == output.decode()
     return lines
@@ -219,6 +223,23 @@ def test_blocks_join(columns, start):
     for renderer in (make(program, 7) for make in RENDERERS):
         made = [[bytes(output) for output in renderer.render(*block)] for block in blocks]
         assert [b"".join(outputs) for outputs in zip(*made, strict=True)] == whole
+
+
+def test_buffers_are_planned_in_one_pass_over_the_steps():
+    """Each of these pieces varies in length, since CSV doubles a quote."""
+    column = Column("v", "value", (Choice(("a", '"')),) * 200, repeats=True)
+    program = compile_program([column], Columns(b"\n", "csv"), seed=SEED, timestamp=TIMESTAMP)
+    passes = []
+
+    class Steps(tuple):
+        __slots__ = ()
+
+        def __iter__(self):
+            passes.append(len(self))
+            return super().__iter__()
+
+    made_output(program.lines[0], 0, Steps(program.steps), 64)
+    assert len(passes) == 1
 
 
 @given(st.lists(COLUMNS, min_size=1, max_size=2))
@@ -316,11 +337,7 @@ KNOWN = Known(CLINIC)
 
 def columns_of(name):
     """Return the columns of a definition."""
-    found = KNOWN[name]
-    if isinstance(found, mockdata.Vault):
-        resolved = Resolver(KNOWN).vault(found)
-        return resolved.value, resolved.token
-    return Resolver(KNOWN).table(found).columns
+    return Resolver(KNOWN).resolve(KNOWN[name]).columns
 
 
 @pytest.mark.parametrize("name", KNOWN)

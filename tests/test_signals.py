@@ -75,6 +75,19 @@ UNTIL_THE_FILES_ARE_RENAMED = [
     "mockdata.pipeline.report:Meter.add",
     "mockdata.pipeline.run.check_files",
 ]
+WHILE_ROW_GROUPS_ARE_WRITTEN = [
+    "import pyarrow",
+    "mockdata.sinks.parquet.sink:ParquetSink.open",
+    "mockdata.sinks.folder:_Files.create",
+    "os.fork",
+    "mockdata.sinks.parquet.assembly:Assembly.add",
+    "mockdata.workers.pool._done",
+    "mockdata.pipeline.report:Meter.add",
+]
+WHILE_FOOTERS_ARE_WRITTEN = [
+    "mockdata.sinks.parquet.assembly:Assembly.end",
+    "mockdata.sinks.folder.put_in_place",
+]
 FROM_THEN_ON = [
     "mockdata.pipeline.life:Life.commit",
     "mockdata.sinks.folder.put_in_place",
@@ -127,6 +140,26 @@ def test_a_signal_while_the_files_are_renamed_comes_too_late(struck, earlier, wh
     assert struck(where, number, "60k", "-q") == 0
     assert kept(folder).keys() == FILES
     assert min(len(content) for content in kept(folder).values()) > 60_000
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("where", WHILE_ROW_GROUPS_ARE_WRITTEN)
+def test_a_signal_before_parquet_files_are_whole(struck, earlier, where, number):
+    _, unchanged = earlier
+    assert struck(where, number, "60k", "-q", "-s", "parquet") == 128 + number
+    assert unchanged()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("where", WHILE_FOOTERS_ARE_WRITTEN)
+def test_a_signal_while_parquet_files_are_completed_comes_too_late(struck, earlier, where, number):
+    folder, _ = earlier
+    assert struck(where, number, "60k", "-q", "-s", "parquet") == 0
+    made = {path.stem: path.read_bytes() for path in folder.glob("*.parquet")}
+    assert made.keys() == {"name", "id", "dob", "ssn"}
+    assert all(content.startswith(b"PAR1") for content in made.values())
+    assert all(content.endswith(b"PAR1") for content in made.values())
+    assert len(kept(folder)) == 12
 
 
 SLOW_RENAMING = """

@@ -280,15 +280,15 @@ async def visits(count, table=VISITS, **options):
     ]
 
 
-@pytest.mark.parametrize("table", [VISITS, BARE], ids=lambda table: table.name)
-async def test_a_row_of_a_table_is_a_record_with_its_fields(table):
+@pytest.mark.parametrize(("table", "key"), [(VISITS, "visit_id"), (BARE, "number")])
+async def test_a_row_of_a_table_is_a_record_with_its_fields(table, key):
     async with serving() as server:
-        used = sink(server.url, {table.name.upper(): "v"}, concurrency=1, upsert="visit_id")
+        used = sink(server.url, {table.name.upper(): "v"}, concurrency=1, upsert=key)
         report = await mockdata.generate({table: 301}, sink=used, vaults=BOTH, **FIXED)
     assert [request.path for request in server.requests] == 2 * [f"/v1/vaults/v/{table.name}"]
     found = [record for request in server.requests for record in request.json["records"]]
     assert found == await visits(301, table)
-    assert {request.json["upsert"] for request in server.requests} == {"visit_id"}
+    assert {request.json["upsert"] for request in server.requests} == {key}
     assert report.delivery.sent == 301
 
 
@@ -344,6 +344,8 @@ async def test_failed_rows_are_logged_with_all_fields(vault, tmp_path, byot):
             "byot: it wants tokens for every field, and visits has no day_",
         ),
         ({"upsert": True}, "upsert: visits is a table: name the one"),
+        ({"upsert": "visit"}, "upsert: visits has no field 'visit', but visit_id, like, like_"),
+        ({"upsert": "odd_token"}, "upsert: visits has no field 'odd_token', but visit_id"),
         ({"vaults": {"odd": "v"}}, "vaults: 'visits' has no vault id; say odd=COUNT"),
     ],
 )

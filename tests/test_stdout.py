@@ -108,6 +108,15 @@ async def test_a_table_beside_vaults_as_json_lines():
     assert {(*row,) for row in found} == {("table", *names), ("vault", "value", "token")}
 
 
+async def test_a_column_called_table_is_not_the_tables_name():
+    seats = mockdata.Table("seats", {"table": "{number:1-9}", "seat": "{index}"})
+    refused = pytest.raises(mockdata.PlanError, match=r'^format: jsonl .* "table", and seats has')
+    with contextlib.redirect_stdout(Out()) as out, refused:
+        await mockdata.generate({seats: 1}, sink=StdoutSink("jsonl"))
+    assert out.rows() == []
+    assert (await rows_of({seats: 1}))[0] == "table,seat"
+
+
 @pytest.mark.parametrize("beside", ["ssn", PEOPLE_TWICE], ids=["vault", "table"])
 async def test_a_table_beside_something_is_no_csv(beside):
     refused = pytest.raises(mockdata.PlanError, match=r"^format: csv takes the table people alone")

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
+import polars
 import pytest
 
 import mockdata
@@ -87,6 +88,22 @@ async def test_the_csv_sink_passes(places):
         return [(value, token) for (value,), (token,) in zip(values, tokens, strict=True)]
 
     await check_sink(Csv, read, any_text=True)
+
+
+async def test_the_parquet_sink_passes(places):
+    folders = {}
+
+    def make():
+        folder = places()
+        sink = mockdata.ParquetSink(folder)
+        folders[sink] = folder
+        return sink
+
+    def read(sink, vault):
+        path = folders[sink] / f"{vault}.parquet"
+        return [*map(tuple, polars.read_parquet(path).rows())] if path.exists() else []
+
+    await check_sink(make, read, any_text=True)
 
 
 @pytest.mark.parametrize("format", ["csv", "jsonl"])

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import mockdata
-from mockdata.sinks.skyflow.body import Bodies, record_layout
+from mockdata.sinks.skyflow.body import Bodies, Fields
 from mockdata.testing import ListSink
 
 from .conftest import RUN
@@ -36,7 +36,7 @@ class Requests:
         async def write(batch):
             self.bodies += made.take(batch)
 
-        layouts = {vault.name: record_layout('a "field"')}
+        layouts = {vault.name: Fields.of_vault('a "field"').layout()}
         yield mockdata.Session(write=write, layouts=layouts, batch_size=7)
 
 

@@ -138,16 +138,25 @@ def test_a_run_may_be_given_definitions_of_python():
 
 
 @pytest.mark.parametrize(
-    "given", [5, [5], [Vault], ["pin"], [Vault("a", "x"), Table("a", {"b": "x"})]]
+    "given",
+    [
+        5,
+        [5],
+        [10**5000],
+        [Vault],
+        Vault("a", "x"),
+        ["pin"],
+        [Vault("a", "x"), Table("a", {"b": "x"})],
+    ],
 )
 def test_what_is_no_set_of_definitions(given):
     with pytest.raises(PlanError, match=r"^vaults: "):
         definitions(given)
 
 
-@pytest.mark.parametrize("path", [None, 5, object()])
+@pytest.mark.parametrize("path", [None, 5, object(), "a\0b"])
 def test_what_is_no_path(path):
-    with pytest.raises(PlanError, match=r"^vaults: "):
+    with pytest.raises(PlanError, match=r"not the path of a file$"):
         read_vaults(path)
 
 
@@ -177,7 +186,9 @@ def test_a_file_that_is_not_there_is_an_error_of_the_system(folder):
         ("[vaults.a]\nvalue = ['x']", "vault a: value: a pattern is a text, and not list"),
         ("[vaults.a]\nvalue = 'x'\nrepeats = 'yes'", "vault a: repeats: 'yes' is neither"),
         ("[vaults.a]\nvalue = 'x'\ndistinct = 1.5", "vault a: distinct: 1.5"),
-        ("[vaults.a]\nvalue = 'x'\ndata_column = 1", "vault a: data_column: '1' is no text"),
+        ("[vaults.a]\nvalue = 'x'\ndata_column = 1", "vault a: data_column: 1 is no text"),
+        ("[vaults.a]\nvalue = 'x'\ndata_column = ''", "vault a: data_column: it is empty"),
+        ("[vaults.a]\nvalue = 'x'\ndistinct = 0x" + "f" * 5_000, "vault a: distinct: int object is not"),
         ("[vaults.a]\nvalue = 'x'\nlists = ['a']", "vault a: lists is no list itself"),
         ("[vaults.a]\nvalue = '{c}'\nlists.c = []", "vault a: lists.c: 0 texts"),
         ("[vaults.a]\nvalue = '{c}'\nlists.c = ['x', 'x']", "vault a: lists.c: text 2: 'x' is there twice"),
@@ -189,6 +200,9 @@ def test_a_file_that_is_not_there_is_an_error_of_the_system(folder):
         ("[vault.a]\nvalue = 'x'", "settings: no setting 'vault'; did you mean vaults?"),
         ("vaults = 5", "vaults: write [vaults.NAME]"),
         ("[vaults]\na = 'x'", "vault a: write [vaults.a]"),
+        ('[vaults]\n"a\\nb" = 5', "vault: 'a\\nb' is no name"),
+        ('[tables]\n"a\\nb" = 5', "table: 'a\\nb' is no name"),
+        ('[vaults]\n"a\\nb" = 5\n[tables]\n"a\\nb" = 5', "'a\\nb' is no name"),
         ("[[vaults.a]]\nvalue = 'x'", "vault a: write [vaults.a]"),
         ("[tables]\na = 'x'", "table a: write [tables.a]"),
         ("", "defines no vault"),
@@ -204,10 +218,13 @@ def test_a_file_that_is_not_there_is_an_error_of_the_system(folder):
         ("[tables.t]\na = '[aa]'", "table t: column a, character 3: 'a' is in this class twice"),
         ("[tables.t]\na = 5", "table t: column a: a pattern is a text"),
         ("[tables.t]", "table t: 0 columns"),
-        ("[tables.t]\na = '{u.value}'\n[tables.u]\nb = 'x'", "table t: column a, character 1: u is a table"),
+        ("[tables.t]\na = '{u.value}'\n[tables.u]\nb = 'x'", "table t: column a, character 1: u is a table; refer to a vault"),
+        ("[tables.ssn]\na = '{ssn.value}'", "table ssn: column a, character 1: ssn is a table here, in place of the vault; give"),
+        ("[tables.t]\na = {pattern = '2024-02-30', type = 'date'}", "table t: column a: date is for one day"),
         ("[vaults.a]\nvalue = '\\ud800'", "vault a: value, character 1: "),
         ('[vaults.a]\nvalue = "\\u0007"', "vault a: value, character 1: a pattern has no character '\\x07'"),
         (b"[vaults.a]\n# ok\nvalue = '\xff'", "line 3 is not UTF-8"),
+        (b"\xef\xbb\xbf[vaults.a]\n\xff", "line 2 is not UTF-8"),
         ("a = " + "[" * 100_000, ""),
         ("a." * 5_000 + "b = 1", ""),
         ("a = " + "1" * 5_000, "not TOML: "),
@@ -234,6 +251,11 @@ def with_list(folder, content, name="list.txt"):
     path = written(folder, f"[vaults.a]\nvalue = '{{city}}[0-9]'\nlists.city = '{name}'")
     (piece, _) = read_vaults(path)["a"].value_pattern.pieces
     return piece
+
+
+def test_a_file_may_begin_with_the_mark_that_windows_editors_write(folder):
+    path = written(folder, "\ufeff[vaults.a]\r\nvalue = 'x'\r\n")
+    assert read_vaults(path) == {"a": Vault("a", "x")}
 
 
 def test_a_list_is_a_text_a_line_beside_the_file_that_names_it(folder):
@@ -266,7 +288,7 @@ def test_a_list_of_csv_has_weights(folder):
         ("text,weight\n", "l.csv", "0 texts"),
         ("text,weight\na\n", "l.csv", "line 2 is not two fields"),
         ("text,weight\na,1,2\n", "l.csv", "line 2 is not two fields"),
-        ("text,weight\na,1\nb,0\n", "l.csv", "line 3: '0' is no weight"),
+        ("text,weight\na,1\nb,0\n", "l.csv", "line 3: 0 is no weight"),
         ("text,weight\na,1.5\n", "l.csv", "line 2: '1.5' is no weight"),
         ("text,weight\na,-1\n", "l.csv", "line 2: '-1' is no weight"),
         ("text,weight\na,\u0663\n", "l.csv", "is no weight"),
@@ -310,7 +332,7 @@ def test_a_list_may_have_a_million_texts(folder):
     piece = with_list(folder, "".join(f"text {k}\n" for k in range(1_000_000)))
     assert piece.size == 1_000_000
     vault = read_vaults(folder / "vaults.toml")["a"]
-    assert Resolver(Known({"a": vault})).vault(vault).capacity == 10_000_000
+    assert Resolver(Known({"a": vault})).resolve(vault).capacity == 10_000_000
 
 
 def test_only_the_named_files_are_opened(folder):

@@ -13,6 +13,7 @@ from mockdata.command.words import read_counts, read_number, read_part, read_rat
 from mockdata.errors import PlanError, one_line
 from mockdata.pipeline.plan import checked_rate, checked_workers, nearest, plan_run, shown
 from mockdata.sinks import AnySink, Run
+from mockdata.sinks.stores.url import check_url, is_url
 from mockdata.vaults.file import Definitions, definitions
 
 __all__ = ["FILE_SINKS", "FOLDER", "FORMATS", "Options", "Said", "help_text", "load_sink", "parse"]
@@ -21,16 +22,16 @@ FORMATS: Final = ("csv", "jsonl")
 
 FOLDER: Final = "data"
 
-FILE_SINKS: Final = ("csv", "jsonl")
+FILE_SINKS: Final = ("csv", "jsonl", "parquet")
 """Our sinks that write files in the folder of ``--output``."""
 
-OWN_ARGUMENTS: Final = {"csv": "output", "jsonl": "output", "stdout": "format"}
+OWN_ARGUMENTS: Final = {**dict.fromkeys(FILE_SINKS, "output"), "stdout": "format"}
 """Our sinks, and the option that says the same as ``NAME:ARGUMENT``."""
 
 SINK_OPTIONS: Final = {
     "no_header": (("csv", "stdout"), "CSV, in files or on stdout"),
-    "no_clobber": (FILE_SINKS, f"files: -s {' or '.join(FILE_SINKS)}"),
-    "fsync": (FILE_SINKS, f"files: -s {' or '.join(FILE_SINKS)}"),
+    "no_clobber": (FILE_SINKS, "files: -s csv, jsonl or parquet"),
+    "fsync": (FILE_SINKS, "files: -s csv, jsonl or parquet"),
 }
 """Options that some of our sinks have, these sinks, and what is said of them elsewhere."""
 
@@ -80,6 +81,11 @@ class Options:
     quiet: bool
     progress: bool
     json: bool
+
+    @property
+    def store(self) -> str | None:
+        """The URL of the object store that files go to, if they do."""
+        return self.output if self.sink in FILE_SINKS and is_url(self.output) else None
 
 
 def parse(arguments: Sequence[str], said: Said | None = None) -> Options:
@@ -161,6 +167,10 @@ def _check_sink_options(given: argparse.Namespace) -> None:
     """Refuse options of another sink than the one that is asked for."""
     if given.output == "":
         raise PlanError("output", "'' is not the path of a folder")
+    if given.output is not None and is_url(given.output):
+        check_url(given.output, "output")
+        if given.fsync:
+            raise PlanError("fsync", "is for files in a folder, not for an object store")
     if given.format is not None and given.format not in FORMATS:
         problem = f"{shown(given.format)} is not one of {', '.join(FORMATS)}"
         raise PlanError("format", problem + nearest(given.format, FORMATS))
@@ -262,11 +272,14 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "where they go": {
         "-s --sink": {
             "default": "csv",
-            "help": "csv (default), jsonl, stdout, MODULE:CALLABLE or an installed sink's "
-            "NAME[:ARGUMENT]",
+            "help": "csv (default), jsonl, parquet, stdout, MODULE:CALLABLE or an installed "
+            "sink's NAME[:ARGUMENT]",
         },
         "--list-sinks": _printed(list_sinks, "list the sinks by name and exit"),
-        "-o --output": {"metavar": "DIR", "help": f"folder of the files (default: {FOLDER})"},
+        "-o --output": {
+            "metavar": "DIR",
+            "help": f"folder of the files (default: {FOLDER}), or s3://BUCKET/PREFIX, gs:// or az://",
+        },
         "-f --format": {"help": "of rows on stdout: csv (default) or jsonl"},
         "--no-header": _flag("CSV without header lines, so that cat can join parts"),
         "--no-clobber": _flag("refuse to replace files that are there"),

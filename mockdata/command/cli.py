@@ -20,8 +20,6 @@ from mockdata.errors import DeliveryError, MockDataError, PlanError, one_line
 from mockdata.workers.limits import check_files, naming
 
 if TYPE_CHECKING:
-    from traceback import FrameSummary
-
     from mockdata.pipeline.report import Progress, Report
 
 __all__ = ["DONE", "FAILED", "WRONG_USE", "main"]
@@ -166,7 +164,7 @@ def _progress(
 
 def _loop_factory(options: Options) -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return uvloop's, where batches pass through the loop: to import it takes time as well."""
-    if options.sink in FILE_SINKS:
+    if options.sink in FILE_SINKS and not options.store:
         return None
     try:
         import uvloop
@@ -206,9 +204,7 @@ def _described(error: BaseException) -> str:
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         text = f"{error.filename}: {error.strerror}"
     elif _is_users(error) or not text or not isinstance(error, MockDataError | OSError):
-        import traceback
-
-        where = _raised_at(traceback.extract_tb(error.__traceback__))
+        where = _raised_at(_files_and_lines(error))
         text = f"{type(error).__name__} in {where}" + (f": {text}" if text else "")
     return one_line("; ".join([text, *_notes(error)]))
 
@@ -224,8 +220,20 @@ def _is_users(error: BaseException) -> bool:
     )
 
 
-def _raised_at(frames: Sequence[FrameSummary]) -> str:
+def _files_and_lines(error: BaseException) -> list[tuple[str, object]]:
+    """Return the places that an error has come through; of one out of a worker, those there."""
+    if type(error.__cause__).__name__ == "_RemoteTraceback":
+        import re
+
+        return re.findall(r'^  File "(.+)", line (\d+)', str(error.__cause__), re.MULTILINE)
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    return [(frame.filename, frame.lineno) for frame in frames]
+
+
+def _raised_at(places: Sequence[tuple[str, object]]) -> str:
     """Return the place in the user's code: the first one beyond the last one in ours."""
-    ours = [k for k, frame in enumerate(frames) if frame.filename.startswith(PACKAGE)]
-    frame = frames[min(ours[-1] + 1, len(frames) - 1)]
-    return f"{os.path.basename(frame.filename)}, line {frame.lineno}"
+    ours = [k for k, (file, _) in enumerate(places) if file.startswith(PACKAGE)]
+    file, line = places[min(ours[-1] + 1, len(places) - 1)]
+    return f"{os.path.basename(file)}, line {line}"

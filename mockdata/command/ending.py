@@ -138,8 +138,11 @@ class Ending:
     def _object(self, outcome: str, error: str | None) -> dict[str, Any]:
         """Return what ``--json`` prints: the report, or what is known of a run without one."""
         made: dict[str, Any] = {"outcome": outcome, "error": error}
-        if self.report is not None:
-            return made | self.report.to_dict()
+        if self.report is not None and self.options is not None:
+            from mockdata.command.summary import objects
+
+            stored = objects(self.report, self.options)
+            return made | self.report.to_dict() | ({"objects": stored} if stored else {})
         if self.options is None or self.watch is None:
             return made
         run, taken = self.options.run, self.watch.taken

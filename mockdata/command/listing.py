@@ -32,10 +32,7 @@ Lines = Iterator[tuple[str, str]]
 
 
 def list_vaults(defined: Definitions) -> str:
-    """Return a paragraph for each vault and table; on a terminal, it fits the width.
-
-    Raises PlanError where a definition refers to what is not there.
-    """
+    """Return a paragraph for each vault and table; on a terminal, it fits the width."""
     known = defined.known
     tables = [found for found in known.values() if isinstance(found, Table)]
     vaults = listed(known, lambda resolved: "\n".join(example(resolved)))
@@ -47,8 +44,11 @@ def list_vaults(defined: Definitions) -> str:
 
 def _vault(found: Listed, definition: Vault | Table) -> Lines:
     yield "columns", f"{found.data_column}, {found.token_column}"
-    yield from zip(("example", ""), found.example.split("\n"), strict=True)
-    yield "values", _values(found, definition)
+    if found.problem:
+        yield "problem", found.problem
+    else:
+        yield from zip(("example", ""), found.example.split("\n"), strict=True)
+        yield "values", _values(found, definition)
     if definition.source:
         yield "file", one_line(definition.source)
     elif found.source:
@@ -66,7 +66,9 @@ def _values(found: Listed, definition: Vault | Table) -> str:
         return f"{definition.distinct:,}, each with its one token, again and again"
     if isinstance(definition, Vault) and definition.repeats:
         return "any number; one may come again"
-    return f"up to {min(found.capacity or MAX_COUNT, MAX_COUNT):,}, none twice"
+    values, tokens = (min(n or MAX_COUNT, MAX_COUNT) for n in (found.capacity, found.tokens))
+    fewer = f"; up to {tokens:,} tokens" if tokens < values else ""
+    return f"up to {values:,}, none twice{fewer}"
 
 
 class _Page:

@@ -22,6 +22,7 @@ GROUP: Final = "mockdata.sinks"
 OURS: Final = {
     "csv": "mockdata.sinks.csv:CsvSink",
     "jsonl": "mockdata.sinks.jsonl:JsonlSink",
+    "parquet": "mockdata.sinks.parquet:ParquetSink",
     "stdout": "mockdata.sinks.stdout:StdoutSink",
     "skyflow": "mockdata.sinks.skyflow:SkyflowSink.from_config",
 }

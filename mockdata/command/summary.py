@@ -10,7 +10,7 @@ from mockdata.command.arguments import Options
 from mockdata.pipeline.report import Report
 from mockdata.sinks import Delivery, Run, VaultRun
 
-__all__ = ["account", "described_delivery", "scaled", "summary"]
+__all__ = ["account", "described_delivery", "objects", "scaled", "summary"]
 
 WIDTH: Final = 80
 """Columns that a line of a vault has, at most, where its file names are short enough."""
@@ -21,6 +21,7 @@ RECORDS: Final = 15
 FILES: Final = {
     "csv": (("_data.csv", "_tokens.csv"), (".csv",)),
     "jsonl": ((".jsonl",), (".jsonl",)),
+    "parquet": ((".parquet",), (".parquet",)),
 }
 """Of each sink that writes files: how the names of a vault's files end, and those of a table's."""
 
@@ -32,6 +33,8 @@ def summary(report: Report, options: Options, command: str) -> str:
     """Return what is said when a run is done; ``command`` repeats it."""
     lines = _vault_lines(report, options.run, options.sink)
     where = f" in {options.output}" if options.sink in FILES else ""
+    if options.store:
+        lines = [f"{url}   {scaled(size, 'B')}" for url, size in objects(report, options).items()]
     size, seconds = scaled(report.bytes, "B"), f"{report.seconds:.2f} s"
     lines.append(
         f"{report.records:,} records, {size}{where}, in {seconds}: "
@@ -42,6 +45,18 @@ def summary(report: Report, options: Options, command: str) -> str:
         lines.append(described_delivery(report.delivery, report.seconds))
     lines.append(command)
     return "\n".join(lines)
+
+
+def objects(report: Report, options: Options) -> dict[str, int]:
+    """Return the URLs of the objects that a run has made, and their bytes."""
+    made: dict[str, int] = {}
+    for vault in options.run.vaults if options.store else ():
+        taken = report.vaults[vault.name]
+        endings = FILES[options.sink][vault.is_table]
+        sizes = (taken.data_bytes, taken.token_bytes)
+        for ending, size in zip(endings, sizes, strict=False):
+            made[f"{options.output.rstrip('/')}/{vault.name}{ending}"] = size
+    return made
 
 
 def _vault_lines(report: Report, run: Run, sink: str) -> list[str]:

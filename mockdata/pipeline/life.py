@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import pickle
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 
 from mockdata.errors import PlanError
-from mockdata.render.batch import BATCH
-from mockdata.render.layout import CSV_LINES, Columns
+from mockdata.render.batch import BATCH, BLOCK
+from mockdata.render.layout import CSV_LINES, Columns, Texts
 from mockdata.sinks.base import Run, Session, Sink
 from mockdata.workers.tasks import ended, note_later_error
 
@@ -130,15 +131,34 @@ def _session(target: object, run: Run) -> Session:
         raise PlanError(
             "sink", f"it yields {target!r}, which is neither an async callable nor a Session"
         )
-    if not 1 <= session.batch_size <= BATCH:
-        raise PlanError("sink", f"batch_size {session.batch_size!r} is not from 1 to {BATCH}")
+    most = BATCH if session.encode is None else BLOCK
+    for size in map(session.batch_of, (vault.name for vault in run.vaults)):
+        if not 1 <= size <= most:
+            raise PlanError("sink", f"batch_size {size!r} is not from 1 to {most}")
+    if session.encode is not None:
+        _check_encode(session)
     files = session.files
     for vault in run.vaults if files is not None else ():
         layout = session.layouts.get(vault.name, CSV_LINES)
+        if isinstance(layout, Texts):
+            raise PlanError("sink", f"{vault.name}: Texts is a layout of batches, not of files")
         outputs = len(vault.columns) if isinstance(layout, Columns) else 1
         if (given := len((files or {}).get(vault.name, ()))) != outputs:
             raise PlanError("sink", f"{vault.name} has {outputs} outputs and {given} files")
     return session
+
+
+def _check_encode(session: Session) -> None:
+    """Raise PlanError unless the workers can be given the session's function."""
+    if session.write is None:
+        raise PlanError("sink", "its session has encode, and files in place of write")
+    if not callable(session.encode):
+        raise PlanError("sink", f"encode {session.encode!r} is not callable")
+    try:
+        pickle.dumps(session.encode)
+    except Exception as error:
+        problem = f"encode {session.encode!r} cannot be sent to the workers: {error}"
+        raise PlanError("sink", problem) from error
 
 
 def _outcome(task: asyncio.Task[None]) -> BaseException | None:

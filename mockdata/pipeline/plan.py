@@ -82,7 +82,7 @@ def plan_run(
         check_count(resolved, first + count)
         begin, end = ((number + k) * count // parts for k in (-1, 0))
         made.append(VaultRun(resolved, first + begin, first + end))
-    return Run(seed, timestamp, tuple(made))
+    return Run(seed, timestamp, tuple(made), (number, parts))
 
 
 def checked_workers(workers: int | None) -> int:

@@ -7,7 +7,6 @@ leaves only when each of its tasks is done, or never began.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -23,18 +22,29 @@ from anyio.streams.memory import MemoryObjectSendStream
 from mockdata.errors import MockDataError, PlanError
 from mockdata.pipeline.rate import TokenBucket
 from mockdata.pipeline.report import Meter
-from mockdata.render.batch import BATCH, Batch, Form, Receipt
+from mockdata.render.batch import BATCH, Batch, Encoded, Form, Receipt
 from mockdata.render.compile import compile_program
+from mockdata.render.encode import Encoding, encode
 from mockdata.render.layout import CSV_LINES
 from mockdata.render.places import Place
 from mockdata.render.program import Program
 from mockdata.render.task import measure, render
+from mockdata.sinks._files import check_whole
 from mockdata.sinks.base import File, Run, Session, VaultRun
 from mockdata.workers.pool import Pool, Task, under_way
 from mockdata.workers.slabs import Slabs
 from mockdata.workers.tasks import Tasks
 
-__all__ = ["Items", "Job", "Stage", "check_files", "produce_batches", "produce_files"]
+__all__ = [
+    "Item",
+    "Items",
+    "Job",
+    "Stage",
+    "check_files",
+    "produce_batches",
+    "produce_encoded",
+    "produce_files",
+]
 
 FILE_TASK: Final = 20 * BATCH
 """Records in a task that writes to a sink's files: many, since each task costs a round trip."""
@@ -42,17 +52,16 @@ FILE_TASK: Final = 20 * BATCH
 SLAB_TASK: Final = 10 * BATCH
 """Records in a task that writes to a slab, at most: fewer, since it holds the slab's memory."""
 
-SLAB_BYTES: Final = 32 * 2**20
-"""Bytes of the slabs that one task of each vault writes to, all vaults together, unless there are
-so many that a batch of each takes more."""
-
 FILES_AT_ONCE: Final = 4
 """Vaults that are written to files side by side, at least."""
+
+OFFSET: Final = 4
+"""Bytes of an offset of a text."""
 
 LARGE: Final = 2**15
 """Bytes of a program that does not go to the workers with each task."""
 
-Item = Batch | Receipt
+Item = Batch | Encoded | Receipt
 
 Items = deque[Item]
 """Of up to 10,000 records. Small batches go through a stream together: each turn of it costs more
@@ -84,9 +93,14 @@ class Stage:
         return min(records, self.bucket.share) if self.bucket is not None else records
 
     async def may_go(self, records: int) -> None:
-        """Wait until the rate, if there is one, lets that many more records go to a sink."""
-        if self.bucket is not None:
-            await self.bucket.take(records)
+        """Wait until the rate, if there is one, lets that many more records go to a sink.
+
+        Many are taken a share at a time, so that other vaults have their turns meanwhile.
+        """
+        while self.bucket is not None and records > 0:
+            share = self.at_once(records)
+            await self.bucket.take(share)
+            records -= share
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +124,7 @@ class Job:
             raise PlanError("sink", f"its layout of {vault.name}: {error}") from None
         if len(program.packed) > LARGE:
             program.place = slabs.keep(program.packed)
-        form = Form(vault.name, vault.columns, program.quoted, vault.is_table, layout)
+        form = Form(vault.name, vault.columns, program.quoted, vault.is_table, layout, vault.types)
         return cls(vault, program, form)
 
     @property
@@ -120,17 +134,20 @@ class Job:
 
     def most(self, records: int) -> tuple[int, ...]:
         """Return the bytes that each output of so many records has at most."""
-        return tuple(records * line.longest for line in self.program.lines)
+        lines = tuple(records * line.longest for line in self.program.lines)
+        # A batch has an offset more than records, and each record may be a batch.
+        return lines + (2 * OFFSET * records,) * len(lines) if self.program.offsets else lines
 
 
 async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[Items]) -> None:
     """Have the workers render to slabs, and send these on, cut into batches."""
-    most = stage.at_once(stage.session.batch_size)
+    size_asked = stage.session.batch_of(job.vault.name)
+    most = stage.at_once(size_asked)
     batches = 1
     if stage.bucket is None:
         size = max(min(SLAB_TASK, stage.share // sum(job.most(1))), BATCH)
         batches = max(size // most, 1)
-    together = BATCH // stage.session.batch_size
+    together = max(BATCH // size_asked, 1)
     tasks: deque[_SlabTask] = deque()
 
     async def send_first() -> None:
@@ -188,6 +205,50 @@ class _SlabTask(Task[list[tuple[int, ...]]]):
             batches.append(Batch(self._job.form, first, min(self._most, stop - first), outputs))
             at = ends
         return batches
+
+
+async def produce_encoded(
+    stage: Stage, job: Job, function: bytes, send: MemoryObjectSendStream[Items]
+) -> None:
+    """Have the workers encode batches, and send on what comes of them."""
+    tasks: deque[_EncodeTask] = deque()
+
+    async def send_first() -> None:
+        encoded = await tasks[0].encoded()
+        tasks.popleft()
+        await _send(send, Items([encoded]))
+
+    with send, suppress(anyio.BrokenResourceError):  # the consumer has failed: its error counts
+        async with under_way(stage.pool, tasks):
+            for start, stop in job.vault.ranges(stage.session.batch_of(job.vault.name)):
+                tasks.append(_EncodeTask(stage, job, function, start, stop))
+                if len(tasks) > stage.ahead:
+                    await send_first()
+            while tasks:
+                await send_first()
+
+
+class _EncodeTask(Task[int | bytes]):
+    """A batch that a session's function encodes. The slab has room for the lines that it is of."""
+
+    def __init__(self, stage: Stage, job: Job, function: bytes, start: int, stop: int) -> None:
+        size = sum(job.most(stop - start))
+        self._slabs = stage.slabs
+        self._slab = slab = stage.slabs.lend(size)
+        encoding = Encoding(function, Place(slab.path, slab.identity), size)
+        super().__init__(
+            stage.pool,
+            (job.vault.name, start, stop),
+            lambda executor: executor.submit(encode, job.program, job.form, start, stop, encoding),
+        )
+
+    async def encoded(self) -> Encoded:
+        """Wait until the batch is encoded."""
+        made = await self.result()
+        lines = self._slabs.share(self._slab)
+        data = memoryview(made) if isinstance(made, bytes) else lines[:made]
+        name, start, stop = self.records
+        return Encoded(name, start, stop - start, data)
 
 
 async def produce_files(
@@ -262,10 +323,5 @@ def _place(file: File) -> Place:
 
 def check_files(places: Sequence[Place]) -> None:
     """Raise OSError unless each file is the one that was written to, and ends where it has to."""
-    for path, identity, end in places:
-        status = os.stat(path)
-        if (status.st_dev, status.st_ino) != identity:
-            raise OSError(errno.ESTALE, "it was replaced while it was written", path)
-        if status.st_size != end:
-            what = "cut short" if status.st_size < end else "added to"
-            raise OSError(errno.EIO, f"it was {what} while it was written", path)
+    for place in places:
+        check_whole(*place)

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+import pickle
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
@@ -25,18 +26,20 @@ from mockdata.pipeline.life import opened
 from mockdata.pipeline.plan import Counts, checked_rate, checked_workers, plan_run
 from mockdata.pipeline.producers import (
     FILES_AT_ONCE,
-    SLAB_BYTES,
+    Item,
     Items,
     Job,
     Stage,
     check_files,
     produce_batches,
+    produce_encoded,
     produce_files,
 )
 from mockdata.pipeline.rate import TokenBucket
 from mockdata.pipeline.report import Meter, Progress, Report
-from mockdata.render.batch import Batch
-from mockdata.sinks import AnySink, Run, Sink, Writer, as_sink
+from mockdata.render.batch import Batch, Encoded, Receipt
+from mockdata.render.layout import Layout
+from mockdata.sinks import AnySink, Run, Session, Sink, as_sink
 from mockdata.vaults.file import Vaults
 from mockdata.workers.pool import Records, open_pool
 from mockdata.workers.slabs import Slabs
@@ -160,15 +163,17 @@ def stream(
     rate: float | None = None,
     workers: int | None = None,
     executor: Executor | None = None,
+    layout: Layout | None = None,
 ) -> AbstractAsyncContextManager[BatchStream]:
     """Return a context in which batches come one by one, to be taken with ``async for``.
 
     The batches of one vault come in index order, those of different vaults in between each other.
     Leaving the context, early or not, stops the workers. The arguments are those of ``generate``,
-    and so are the errors; WorkerError is raised where the next batch would be.
+    and so are the errors; WorkerError is raised where the next batch would be. ``layout`` is how
+    the batches' bytes are wanted, if not as lines of CSV: ``Texts()`` for ``Batch.to_arrow``.
     """
     run = plan_run(counts, vaults=vaults, seed=seed, timestamp=timestamp, start=start, part=part)
-    return _stream(run, _Means.checked(rate, workers, executor))
+    return _stream(run, _Means.checked(rate, workers, executor), layout)
 
 
 class BatchStream:
@@ -206,7 +211,7 @@ class BatchStream:
 
 
 @asynccontextmanager
-async def _stream(run: Run, means: _Means) -> AsyncIterator[BatchStream]:
+async def _stream(run: Run, means: _Means, layout: Layout | None) -> AsyncIterator[BatchStream]:
     check_event_loop()
     send, receive = anyio.create_memory_object_stream[Batch](max_buffer_size=1)
     with send, _emptied(receive):
@@ -215,7 +220,7 @@ async def _stream(run: Run, means: _Means) -> AsyncIterator[BatchStream]:
         async def feed() -> None:
             with send:
                 try:
-                    await in_task(_run, run, _Sender(send), means, None)
+                    await in_task(_run, run, _Sender(send, layout), means, None)
                 except Exception as error:
                     batches.fail(error)
 
@@ -245,12 +250,14 @@ def _emptied(receive: MemoryObjectReceiveStream[Any]) -> Iterator[None]:
 class _Sender:
     """The sink of a stream: every vault's batches go to the one who iterates."""
 
-    def __init__(self, send: MemoryObjectSendStream[Batch]) -> None:
+    def __init__(self, send: MemoryObjectSendStream[Batch], layout: Layout | None) -> None:
         self._send = send
+        self._layout = layout
 
     @asynccontextmanager
-    async def open(self, run: Run) -> AsyncIterator[Writer]:
-        yield self._send.send
+    async def open(self, run: Run) -> AsyncIterator[Session]:
+        layouts = {v.name: self._layout for v in run.vaults} if self._layout is not None else {}
+        yield Session(write=self._send.send, layouts=layouts)
 
 
 async def _run(
@@ -261,11 +268,11 @@ async def _run(
     async with opened(sink, run) as life:
         with Slabs(most=4 * len(run.vaults)) as slabs:
             jobs = [Job.of(vault, run, life.session, slabs) for vault in run.vaults]
-            async with open_pool(run.records, means.workers, means.executor) as pool:
+            async with open_pool(_pairs(run), means.workers, means.executor) as pool:
                 async with open_tasks() as tasks:
                     life.watch(tasks.fail)
                     bucket = TokenBucket(means.rate) if means.rate is not None else None
-                    ahead, share = -(-pool.workers // len(jobs)), SLAB_BYTES // len(jobs)
+                    ahead, share = -(-pool.workers // len(jobs)), life.session.ahead // len(jobs)
                     turns = anyio.Semaphore(max(pool.workers, FILES_AT_ONCE))
                     stage = Stage(
                         life.session, pool, slabs, meter, tasks, ahead, bucket, share, turns
@@ -276,6 +283,8 @@ async def _run(
         meter.check_complete()
         await off_the_loop(functools.partial(check_files, stage.written))
         await anyio.lowlevel.checkpoint_if_cancelled()  # a run that is cancelled does not commit
+    if life.session.file_sizes is not None:
+        meter.set_sizes(life.session.file_sizes())
     delivery = life.session.delivery
     return meter.report(peak_memory, delivery() if delivery is not None else None)
 
@@ -284,10 +293,13 @@ def _start(stage: Stage, job: Job) -> None:
     """Start a vault's producer and consumer, with the stream between them."""
     name, session = job.vault.name, stage.session
     files = session.files[name] if session.files is not None else ()
-    stage.meter.add(name, 0, tuple(file.offset for file in files))
+    heads = [file.offset for file in files] or session.heads.get(name, ())
+    stage.meter.add(name, 0, tuple(heads))
     send, receive = anyio.create_memory_object_stream[Items](max_buffer_size=1)
     if files:
         stage.tasks.start(produce_files, stage, job, files, send)
+    elif session.encode is not None:
+        stage.tasks.start(produce_encoded, stage, job, pickle.dumps(session.encode), send)
     else:
         stage.tasks.start(produce_batches, stage, job, send)
     stage.tasks.start(_consume, stage, receive)
@@ -295,12 +307,12 @@ def _start(stage: Stage, job: Job) -> None:
 
 async def _consume(stage: Stage, receive: MemoryObjectReceiveStream[Items]) -> None:
     """Hand what comes to the sink, unless the run has failed, and count it."""
-    write = stage.session.write
+    write = cast("Callable[[Item], Awaitable[object]] | None", stage.session.write)
     with _emptied(receive):
         async for items in receive:
             while items:
                 item = items.popleft()
-                if write is not None and isinstance(item, Batch):
+                if write is not None and not isinstance(item, Receipt):
                     await stage.may_go(len(item))
                     if stage.tasks.error is not None:
                         return
@@ -312,7 +324,12 @@ async def _consume(stage: Stage, receive: MemoryObjectReceiveStream[Items]) -> N
                 stage.meter.add(item.vault, item.records, item.sizes)
 
 
-def _records(batch: Batch) -> Records:
+def _pairs(run: Run) -> int:
+    """Return how many records of a value and a token are as much to make as the run is."""
+    return -(-sum(vault.records * len(vault.columns) for vault in run.vaults) // 2)
+
+
+def _records(batch: Batch | Encoded) -> Records:
     return batch.vault, batch.start, batch.start + len(batch)
 
 

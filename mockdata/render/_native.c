@@ -1187,6 +1187,11 @@ static PyObject *renderer_measure(Renderer *self, PyObject *args)
     return list;
 }
 
+static u64 end_of(const Output *output, u64 k)
+{
+    return output->varies ? output->ends[k] : (k + 1) * output->longest;
+}
+
 static PyObject *renderer_ends(Renderer *self, PyObject *args)
 {
     Py_ssize_t number, count;
@@ -1203,7 +1208,7 @@ static PyObject *renderer_ends(Renderer *self, PyObject *args)
         return NULL;
     char *to = PyBytes_AsString(bytes);
     for (Py_ssize_t k = 0; k < count; k++) {
-        u64 end = output->varies ? output->ends[k] : (u64)(k + 1) * output->longest;
+        u64 end = end_of(output, (u64)k);
         memcpy(to + 8 * k, &end, 8);
     }
     PyObject *view = PyMemoryView_FromObject(bytes);
@@ -1211,6 +1216,40 @@ static PyObject *renderer_ends(Renderer *self, PyObject *args)
     PyObject *words = view ? PyObject_CallMethod(view, "cast", "s", "q") : NULL;
     Py_XDECREF(view);
     return words;
+}
+
+/* Texts that have more than 2 GiB together are none of Arrow's: their offsets wrap, as numpy's do. */
+static PyObject *renderer_offsets(Renderer *self, PyObject *args)
+{
+    Py_ssize_t number, count, batch;
+    if (!PyArg_ParseTuple(args, "nnn", &number, &count, &batch))
+        return NULL;
+    if (number < 0 || (u64)number >= self->outputs_count || count < 0 || batch < 1
+        || (u64)count > self->capacity) {
+        PyErr_SetString(PyExc_ValueError, "an output, and at most the capacity, are needed");
+        return NULL;
+    }
+    const Output *output = self->outputs + number;
+    const Py_ssize_t batches = count / batch + (count % batch != 0);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, 4 * (count + batches));
+    if (!bytes)
+        return NULL;
+    char *to = PyBytes_AsString(bytes);
+    u64 base = 0, end = 0;
+    for (Py_ssize_t k = 0; k < count; k++) {
+        if (k % batch == 0) {
+            base = end;
+            memset(to, 0, 4);
+            to += 4;
+        }
+        end = end_of(output, (u64)k);
+        uint32_t offset = (uint32_t)(end - base);
+        memcpy(to, &offset, 4);
+        to += 4;
+    }
+    PyObject *view = PyMemoryView_FromObject(bytes);
+    Py_DECREF(bytes);
+    return view;
 }
 
 static PyObject *renderer_capacity(Renderer *self, void *closure)
@@ -1235,6 +1274,8 @@ static PyMethodDef renderer_methods[] = {
      "Return how many bytes each output has for a range of indices."},
     {"ends", (PyCFunction)renderer_ends, METH_VARARGS,
      "Return where each of the lines that were rendered last ends in an output."},
+    {"offsets", (PyCFunction)renderer_offsets, METH_VARARGS,
+     "Return Arrow's offsets of the lines that were rendered last, in each batch from 0 on."},
     {NULL, NULL, 0, NULL},
 };
 

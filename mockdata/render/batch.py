@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, NamedTuple
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
 
-from mockdata.render.layout import CSV_LINES, Columns, Layout, Rows
+from mockdata.render.layout import CSV_LINES, Columns, Layout, Rows, Texts
 
-__all__ = ["BATCH", "Batch", "Form", "Receipt", "Record"]
+__all__ = ["BATCH", "BLOCK", "Batch", "Encoded", "Form", "Receipt", "Record"]
 
 BATCH: Final = 10_000
 """Records in a batch, at most."""
+
+BLOCK: Final = 200_000
+"""Records in a batch that a session's ``encode`` is given, at most."""
 
 
 class Record(NamedTuple):
@@ -32,6 +36,8 @@ class Form:
     """Of each column: whether its texts stand in CSV's quotes."""
     is_table: bool = False
     layout: Layout = CSV_LINES
+    types: tuple[str, ...] = ("string", "string")
+    """Of each column: the type that its texts are written in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +58,8 @@ class Batch:
     records: int
     """How many records there are; ``len()`` says the same."""
     outputs: tuple[memoryview, ...]
-    """The bytes that the layout makes: an output for each column, or one with the rows."""
+    """The bytes that the layout makes: an output for each column, or one with the rows; of the
+    layout ``Texts``, the columns' texts, and then their offsets."""
 
     @property
     def vault(self) -> str:
@@ -112,6 +119,19 @@ class Batch:
         """Return the texts of a column, in index order. Raises KeyError if there is none such."""
         return self._texts(self._place(column))
 
+    def to_arrow(self) -> Any:
+        """Return the records as an array of structs, by the Arrow C data interface.
+
+        Its fields are the columns, in their types. ``pyarrow.record_batch``, ``polars.DataFrame``,
+        ``pandas.DataFrame.from_arrow`` and DuckDB's queries take it. Of batches in the layout
+        ``Texts`` nothing is copied; the memory is not reused as long as the array is there. It
+        needs the extra ``mockdata[arrow]``: raises MockDataError without, and AttributeError for a
+        batch that has rows alone.
+        """
+        from mockdata.render.arrow import to_arrow
+
+        return to_arrow(self)
+
     def _place(self, column: str) -> int:
         if column not in self.columns:
             raise KeyError(f"{column!r} is not one of {', '.join(self.columns)}")
@@ -132,14 +152,21 @@ class Batch:
         return layout, self.outputs
 
     def _lines(self, place: int) -> memoryview:
+        if isinstance(self.form.layout, Texts):
+            problem = "this batch has texts without line ends, as its layout says"
+            raise AttributeError(problem)  # noqa: TRY004
         return self._by_column[1][place]
 
     def _texts(self, place: int) -> list[str]:
         if place not in self._made:
-            layout, outputs = self._by_column
-            quoted = self.form.quoted[place]
-            self._made[place] = _texts(outputs[place], layout, quoted=quoted)
+            self._made[place] = self._read(place)
         return self._made[place]
+
+    def _read(self, place: int) -> list[str]:
+        if isinstance(self.form.layout, Texts):
+            return _cut(self.outputs[place], self.outputs[len(self.columns) + place])
+        layout, outputs = self._by_column
+        return _texts(outputs[place], layout, quoted=self.form.quoted[place])
 
     @cached_property
     def _made(self) -> dict[int, list[str]]:
@@ -155,6 +182,34 @@ class Batch:
         return tuple(map(len, self.outputs))
 
 
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What a session's ``encode`` has made of records next to each other in index order.
+
+    ``data`` is a read-only memoryview of memory that is not reused as long as it is referred to.
+    """
+
+    vault: str
+    """The name of the vault, or of the table."""
+    start: int
+    """The index of the first record."""
+    records: int
+    """How many records there are; ``len()`` says the same."""
+    data: memoryview
+    """The bytes that ``encode`` has returned."""
+
+    def __len__(self) -> int:
+        return self.records
+
+    def __repr__(self) -> str:
+        return f"<Encoded {self.vault} {self.start} to {self.start + self.records - 1}>"
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Bytes of each output, of which there is one."""
+        return (len(self.data),)
+
+
 class Receipt(NamedTuple):
     """What a worker reports of records whose lines it has written to a sink's files itself."""
 
@@ -163,6 +218,15 @@ class Receipt(NamedTuple):
     records: int
     sizes: tuple[int, ...]
     """Bytes that were written to each of the files."""
+
+
+def _cut(texts: memoryview, offsets: memoryview) -> list[str]:
+    """Return texts that stand side by side, cut at their offsets."""
+    at = offsets.cast("B").cast("i").tolist()
+    whole = str(texts, "utf-8")
+    if len(whole) == len(texts):
+        return [whole[begin:end] for begin, end in pairwise(at)]
+    return [str(texts[begin:end], "utf-8") for begin, end in pairwise(at)]
 
 
 def _texts(lines: memoryview, layout: Columns, *, quoted: bool) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from mockdata.render.drawn import is_quoted
 from mockdata.render.items import Item, Lit
-from mockdata.render.layout import Columns, Layout
+from mockdata.render.layout import Columns, Layout, Texts
 from mockdata.render.layout import Rows as LayoutOfRows
 from mockdata.render.lines import Rows
 from mockdata.render.program import Program
@@ -36,7 +36,7 @@ def compile_program(
 ) -> Program:
     """Return the program that renders columns in a layout.
 
-    An output is a column's, in their order, or the only one of ``Rows``. No two different columns
+    A line is a column's, in their order, or the only one of ``Rows``. No two different columns
     have the same vault and side. Raises ValueError for ``Rows`` that do not fit the columns.
     """
     compiler = Compiler(seed, timestamp, layout.escape)
@@ -52,11 +52,14 @@ def compile_program(
     for items in _outputs(cells, layout, len(columns)):
         rows.add(items)
     steps = scheduled(compiler.steps.made, rows.puts(), rows.lines)
-    return Program(compiler.steps.registers, tuple(steps), tuple(rows.lines), quoted, compiler.bias)
+    content = compiler.steps.registers, tuple(steps), tuple(rows.lines), quoted, compiler.bias
+    return Program(*content, offsets=isinstance(layout, Texts))
 
 
 def _outputs(cells: Sequence[Sequence[Item]], layout: Layout, columns: int) -> list[list[Item]]:
     """Return the items of each output's rows; the layout's columns are some of so many."""
+    if isinstance(layout, Texts):
+        return [[*items] for items in cells]
     if isinstance(layout, Columns):
         return [[*items, Lit(layout.end)] for items in cells]
     before, *gaps = layout.gaps(columns)

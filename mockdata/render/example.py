@@ -7,7 +7,7 @@ from typing import Final
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import Columns
 from mockdata.render.renderers import renderer
-from mockdata.vaults.resolve import Resolved, ResolvedTable
+from mockdata.vaults.resolve import Resolved
 
 __all__ = ["example"]
 
@@ -16,7 +16,7 @@ TIMESTAMP: Final = 1_700_000_000
 """What the examples in the documentation are made with, too."""
 
 
-def example(resolved: Resolved | ResolvedTable) -> tuple[str, ...]:
+def example(resolved: Resolved) -> tuple[str, ...]:
     """Return the text of each column at index 0: a vault's value and token, or a table's row.
 
     It is the same at any time and on any machine.

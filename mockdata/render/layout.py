@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from mockdata.vaults.frozen import frozen
 
@@ -13,6 +13,7 @@ __all__ = [
     "Escape",
     "Layout",
     "Rows",
+    "Texts",
     "escaped",
     "json_objects",
     "needs_quotes",
@@ -28,6 +29,17 @@ class Columns:
 
     end: bytes = b"\n"
     escape: Escape = "none"
+
+
+@frozen
+class Texts:
+    """What Arrow wants: for each column, its texts side by side, and behind these their offsets.
+
+    The outputs are the texts of each column, with nothing in between, and then the offsets of each
+    column: 32-bit integers of this machine, one more than there are records, the first one 0.
+    """
+
+    escape: ClassVar[Escape] = "none"
 
 
 @frozen
@@ -75,7 +87,7 @@ class Rows:
         return self.before, *between, self.after
 
 
-Layout = Columns | Rows
+Layout = Columns | Rows | Texts
 
 CSV_LINES: Final = Columns(escape="csv")
 """A file for each column, a text a line, quoted where the column may need it."""

@@ -102,6 +102,21 @@ class Renderer:
         """Return where each of the ``count`` lines that were rendered last ends in an output."""
         return self._outputs[output].ends(count)
 
+    def offsets(self, output: int, count: int, batch: int) -> memoryview:
+        """Return the bytes of Arrow's offsets of the ``count`` lines that were rendered last.
+
+        They begin with 0 in every ``batch`` lines, and are one more than there are of them.
+        """
+        ends = self.ends(output, count)
+        made = np.zeros(count + -(-count // batch), np.int32)
+        base = 0
+        for number, first in enumerate(range(0, count, batch)):
+            of_batch = ends[first : first + batch]
+            at = first + number + 1
+            np.subtract(of_batch, base, out=made[at : at + len(of_batch)], casting="unsafe")
+            base = int(of_batch[-1])
+        return made.view(np.uint8).data
+
 
 class _Rooms(threading.local):
     """The workspace that renderers of this thread were last made with."""

@@ -203,37 +203,37 @@ def _text(line: Line, capacity: int, widths: Sequence[int]) -> tuple[NDArray[np.
 
 def _spans(line: Line, number: int, steps: Sequence[Step]) -> Iterator[Span]:
     """Return the spans of a row: units of a sure width that follow each other are one."""
+    reaches, shortest = _measured(line, number, steps)
     run: list[int] = []
     for unit, advance in enumerate(line.advances):
         if advance:
             run.append(unit)
         if run and (not advance or unit + 1 == len(line.advances)):
-            start, width = run[0] * line.unit, sum(line.advances[k] for k in run)
-            reach = _reach(start, len(run) * line.unit, number, steps)
-            yield Span(start, width, max(width, reach), width, -1)
+            width = sum(line.advances[k] for k in run)
+            ends = [(k - run[0]) * line.unit + reaches.get(k, 0) for k in run]
+            yield Span(run[0] * line.unit, width, max(width, *ends), width, -1)
             run = []
         if not advance:
-            yield _varying(unit, line.unit, number, steps)
+            most = max(1, reaches.get(unit, 0))
+            yield Span(unit * line.unit, most, most, shortest.get(unit, 1), unit)
 
 
-def _varying(unit: int, width: int, number: int, steps: Sequence[Step]) -> Span:
-    start, least = unit * width, 1
-    for step in steps:
-        if isinstance(step, PutLength) and (number, unit) in step.places and step.table:
-            least = int(lengths(step.table, step.more).min())
-    most = max(1, _reach(start, width, number, steps))
-    return Span(start, most, most, least, unit)
-
-
-def _reach(start: int, width: int, number: int, steps: Sequence[Step]) -> int:
-    """Return how far from ``start`` those texts of an output end that are put within a width."""
-    reach = 0
+def _measured(
+    line: Line, number: int, steps: Sequence[Step]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Return how far in each unit the texts reach that are put there, and its shortest text."""
+    reaches: dict[int, int] = {}
+    shortest: dict[int, int] = {}
     for step in steps:
         if isinstance(step, PutText):
-            inside = [at - start for n, at in step.places if n == number]
-            ends = [at + texts(step.table).itemsize for at in inside if 0 <= at < width]
-            reach = max([reach, *ends])
-    return reach
+            for at in [at for output, at in step.places if output == number]:
+                unit, offset = divmod(at, line.unit)
+                end = offset + texts(step.table).itemsize
+                reaches[unit] = max(reaches.get(unit, 0), end)
+        elif isinstance(step, PutLength) and step.table:
+            least = int(lengths(step.table, step.more).min())
+            shortest.update({unit: least for output, unit in step.places if output == number})
+    return reaches, shortest
 
 
 def _fits(spans: Sequence[Span]) -> bool:

@@ -95,7 +95,7 @@ class Program:
     Programs of the same content are one object in a process: they travel packed, under a digest,
     and are unpacked when one arrives for the first time. ``quoted`` says of each column whether the
     layout puts it into CSV's quotes. ``bias`` is how much likelier than another a combination of
-    evenly drawn pieces is, at most.
+    evenly drawn pieces is, at most. With ``offsets``, those of each output's lines are wanted too.
     """
 
     def __init__(
@@ -105,9 +105,11 @@ class Program:
         lines: tuple[Line, ...],
         quoted: tuple[bool, ...],
         bias: float,
+        *,
+        offsets: bool = False,
     ) -> None:
         self.registers, self.steps, self.lines = registers, steps, lines
-        self.quoted, self.bias = quoted, bias
+        self.quoted, self.bias, self.offsets = quoted, bias, offsets
         self.place: Place | None = None
         """A file that has ``packed``: then no task carries it, and a process reads it once."""
 
@@ -115,7 +117,7 @@ class Program:
     def packed(self) -> bytes:
         """The program as another process is given it."""
         content = (self.registers, self.steps, self.lines, self.quoted, self.bias)
-        return pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps((content, self.offsets), pickle.HIGHEST_PROTOCOL)
 
     @cached_property
     def digest(self) -> bytes:
@@ -134,7 +136,8 @@ _programs: WeakValueDictionary[bytes, Program] = WeakValueDictionary()
 def _arrived(digest: bytes, packed: bytes) -> Program:
     found = _programs.get(digest)
     if found is None:
-        found = Program(*pickle.loads(packed))  # noqa: S301  (from the process that sent it)
+        content, offsets = pickle.loads(packed)  # noqa: S301  (from the process that sent it)
+        found = Program(*content, offsets=offsets)
         found.packed = packed
         _programs[digest] = found
     return found

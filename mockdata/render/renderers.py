@@ -47,6 +47,14 @@ class Renderer(Protocol):
         """Return where each of the ``count`` lines that were rendered last ends in an output."""
         ...
 
+    def offsets(self, output: int, count: int, batch: int, /) -> memoryview:
+        """Return the bytes of Arrow's offsets of the ``count`` lines that were rendered last.
+
+        They are 32-bit integers of this machine: of every ``batch`` lines, and of those that are
+        left, one more than there are lines, from 0 on.
+        """
+        ...
+
 
 def chosen() -> str:
     """Return the name of the renderer that is used.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import pairwise
 from typing import Final, Self
@@ -19,7 +19,10 @@ from mockdata.render.places import Place
 from mockdata.render.program import Program
 from mockdata.render.renderers import Renderer, renderer
 
-__all__ = ["measure", "render"]
+__all__ = ["OFFSET", "Writing", "blocks", "measure", "render"]
+
+OFFSET: Final = 4
+"""Bytes of Arrow's offsets of texts that have less than 2 GiB together."""
 
 KEPT_BYTES: Final = 8 * 2**20
 """Bytes of the buffers that a worker's thread keeps for its next tasks; a vault's are 1 to 2 MB."""
@@ -50,6 +53,8 @@ def render(
 ) -> list[tuple[int, ...]]:
     """Write the lines of the indices from ``start`` up to ``stop`` to a place for each output.
 
+    Where offsets are wanted, those of each output have a place behind the places of all outputs.
+
     Returns the bytes that each output has of each ``batch`` records, the last of which may be
     fewer. Raises OSError, with the file's name.
     """
@@ -57,17 +62,36 @@ def render(
     found = _renderers.get(program, min(block, stop - start))
     sizes: list[tuple[int, ...]] = []
     with ExitStack() as stack:
-        writers = [stack.enter_context(_Writer(place)) for place in places]
+        writers = [stack.enter_context(Writing(place)) for place in places]
         for first in range(start, stop, block):
             last = min(first + block, stop)
             outputs = found.render(first, last)
+            made = [tuple(map(len, outputs))]
+            if last - first > batch:
+                made = _sizes(found, len(outputs), last - first, batch)
+            if program.offsets:
+                made, offsets = _with_offsets(found, made, last - first, batch)
+                outputs += offsets
             for write, lines in zip(writers, outputs, strict=True):
                 write(lines)
-            if last - first <= batch:
-                sizes.append(tuple(map(len, outputs)))
-            else:
-                sizes += _sizes(found, len(places), last - first, batch)
+            sizes += made
     return sizes
+
+
+def blocks(program: Program, start: int, stop: int) -> Iterator[list[memoryview]]:
+    """Yield the lines of each output of the indices from ``start`` up to ``stop``, by blocks.
+
+    Where offsets are wanted, those of each output follow, and begin with 0 in each block. What is
+    yielded is there until the next block is asked for.
+    """
+    found = _renderers.get(program, min(BATCH, stop - start))
+    for first in range(start, stop, found.capacity):
+        last = min(first + found.capacity, stop)
+        outputs = found.render(first, last)
+        if program.offsets:
+            sizes = [tuple(map(len, outputs))]
+            outputs += _with_offsets(found, sizes, last - first, last - first)[1]
+        yield outputs
 
 
 def measure(program: Program, start: int, stop: int) -> tuple[int, ...]:
@@ -88,7 +112,23 @@ def _sizes(renderer: Renderer, outputs: int, count: int, batch: int) -> list[tup
     return [*zip(*sizes, strict=True)]
 
 
-class _Writer:
+def _with_offsets(
+    renderer: Renderer, sizes: Sequence[tuple[int, ...]], count: int, batch: int
+) -> tuple[list[tuple[int, ...]], list[memoryview]]:
+    """Return the bytes of each batch with those of its offsets, and the offsets of each output.
+
+    The offsets of a batch begin with 0, whatever the batch before it.
+    """
+    made = [renderer.offsets(output, count, batch) for output in range(len(sizes[0]))]
+    lengths = [min(batch, count - first) for first in range(0, count, batch)]
+    each = [
+        (*size, *[OFFSET * (length + 1)] * len(size))
+        for size, length in zip(sizes, lengths, strict=True)
+    ]
+    return each, made
+
+
+class Writing:
     """Writes to a file from a place on, whole or not at all: a short write goes on or raises."""
 
     def __init__(self, place: Place) -> None:
@@ -102,6 +142,7 @@ class _Writer:
         os.close(self._file)
 
     def __call__(self, lines: memoryview) -> None:
+        """Write lines behind those that are written."""
         while lines:
             try:
                 written = os.write(self._file, lines)

@@ -27,6 +27,7 @@ __all__ = [
     "FolderLock",
     "all_of",
     "check_place",
+    "check_whole",
     "create_locked",
     "final_path",
     "identity",
@@ -114,6 +115,16 @@ def check_place(final: str, *, clobber: bool) -> bool:
     if not clobber:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), final)
     return True
+
+
+def check_whole(path: str, identity: tuple[int, int], end: int) -> None:
+    """Raise OSError unless a file is the one that was written to, and ends where it has to."""
+    status = os.stat(path)
+    if (status.st_dev, status.st_ino) != identity:
+        raise OSError(errno.ESTALE, "it was replaced while it was written", path)
+    if status.st_size != end:
+        what = "cut short" if status.st_size < end else "added to"
+        raise OSError(errno.EIO, f"it was {what} while it was written", path)
 
 
 def put_in_place(temporary: str, final: str, *, clobber: bool = True) -> None:

@@ -5,23 +5,33 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from mockdata.render.batch import BATCH, Batch
+from mockdata.render.batch import BATCH, Batch, Encoded
 from mockdata.render.layout import CSV_LINES, Layout
-from mockdata.vaults.resolve import Resolved, ResolvedTable
+from mockdata.vaults.resolve import Resolved
 
-__all__ = ["Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"]
+if TYPE_CHECKING:
+    from mockdata.vaults.typed import Type
 
-Writer = Callable[[Batch], Awaitable[object]]
-"""Takes one batch. When it returns, the batch is done with and the vault's next one may come."""
+__all__ = ["Delivery", "Encoder", "File", "Run", "Session", "Sink", "VaultRun", "Writer"]
+
+AHEAD: Final = 2**25
+"""Bytes that are filled at a time, where a session does not say how many."""
+
+Writer = Callable[[Batch], Awaitable[object]] | Callable[[Encoded], Awaitable[object]]
+"""Takes one batch or, if the session encodes, what that has made of one. When it returns, the batch
+is done with and the vault's next one may come."""
+
+Encoder = Callable[[Batch], Any]
+"""Returns a bytes-like object that it makes of a batch, in a worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class VaultRun:
     """One vault's or table's share of a run: the half-open range ``start`` to ``stop``."""
 
-    resolved: Resolved | ResolvedTable
+    resolved: Resolved
     start: int
     stop: int
 
@@ -33,12 +43,17 @@ class VaultRun:
     @property
     def is_table(self) -> bool:
         """Whether it is a table."""
-        return isinstance(self.resolved, ResolvedTable)
+        return self.resolved.is_table
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of its columns: a vault's are its data column and its token column."""
         return self.resolved.column_names
+
+    @property
+    def types(self) -> tuple[Type, ...]:
+        """The types of its columns: ``string``, ``int64`` or ``date``; a vault's are strings."""
+        return self.resolved.column_types
 
     @property
     def records(self) -> int:
@@ -65,6 +80,8 @@ class Run:
     timestamp: int
     vaults: tuple[VaultRun, ...]
     """The vaults and tables that are asked for, in their order."""
+    part: tuple[int, int] = (1, 1)
+    """Which part it is, of how many; ``start`` and ``stop`` of the vaults are those of the part."""
 
     @property
     def records(self) -> int:
@@ -124,16 +141,36 @@ class Session:
     ranges are written at once, in any order."""
     layouts: Mapping[str, Layout] = field(default_factory=dict)
     """Vault name to how its bytes are wanted. Without, each column is an output of CSV lines."""
-    batch_size: int = BATCH
+    batch_size: int | Mapping[str, int] = BATCH
     """Records of a batch, 10,000 at most. Only a vault's last batch has fewer, unless there is a
-    rate."""
+    rate. For ``encode`` it is 200,000 at most, with a rate as without, and may be a mapping of
+    vaults' names."""
+    encode: Encoder | None = None
+    """Called in the workers with each batch. ``write`` then takes, in place of a batch, an
+    ``Encoded`` with the bytes that are returned. It has to be picklable, and a function of the
+    batch alone: if a worker dies, another one makes its batch again."""
+    heads: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Vault name to the bytes that ``write``'s sink has put before each output, as header lines:
+    the report counts them. Of ``files``, their offsets say so."""
+    ahead: int = AHEAD
+    """Bytes that the workers fill for ``write`` at a time, all vaults together, unless there are so
+    many that a batch of each takes more. Up to four times as much waits for a slow sink."""
     commit: Callable[[], object] | None = None
     """Called once, when every record is written, and awaited if it returns an awaitable."""
+    file_sizes: Callable[[], Mapping[str, int]] | None = None
+    """Says, after the commit, how many bytes the files of each vault have, where that is not what
+    was rendered or encoded."""
     delivery: Callable[[], Delivery] | None = None
     """Says what became of the records so far; asked at any time, and after the context is left."""
     grace: float = 0.0
     """Seconds that leaving the context may take: the command gives it these before a second
     signal ends the process."""
+
+    def batch_of(self, vault: str) -> int:
+        """Return how many records a batch of a vault has."""
+        if isinstance(self.batch_size, int):
+            return self.batch_size
+        return self.batch_size.get(vault, BATCH)
 
 
 class Sink(Protocol):

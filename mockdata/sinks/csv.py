@@ -9,7 +9,8 @@ from typing import Final
 
 from mockdata.render.layout import CSV_LINES, QUOTES, Layout, Rows, escaped, needs_quotes
 from mockdata.sinks.base import Run, Session, VaultRun
-from mockdata.sinks.folder import Folder, NewFile
+from mockdata.sinks.folder import NewFile
+from mockdata.sinks.place import place_at
 
 __all__ = ["CSV_ROWS", "CsvSink", "header_line"]
 
@@ -43,14 +44,14 @@ class CsvSink:
         clobber: bool = True,
         fsync: bool = False,
     ) -> None:
-        self._folder = Folder(os.fspath(folder), clobber, fsync)
+        self._place = place_at(folder, clobber=clobber, fsync=fsync)
         self._header = header
 
     def open(self, run: Run) -> AbstractAsyncContextManager[Session]:
         """Make the files, with their header lines, for the workers to fill."""
         files = {vault.name: self._new_files(vault) for vault in run.vaults}
         layouts: dict[str, Layout] = {v.name: CSV_ROWS for v in run.vaults if v.is_table}
-        return self._folder.open(files, layouts)
+        return self._place.open(files, layouts)
 
     def _new_files(self, vault: VaultRun) -> list[NewFile]:
         if vault.is_table:

@@ -20,6 +20,7 @@ from mockdata.sinks._files import (
     FolderLock,
     all_of,
     check_place,
+    check_whole,
     create_locked,
     final_path,
     identity,
@@ -32,7 +33,7 @@ from mockdata.sinks.base import File, Session
 from mockdata.workers.limits import naming
 from mockdata.workers.tasks import note_later_error, off_the_loop
 
-__all__ = ["Folder", "NewFile"]
+__all__ = ["Folder", "NewFile", "check_names"]
 
 LOCK_WAIT: Final = 5.0
 """Seconds that a run waits for another one that renames its files, which takes less than one."""
@@ -70,19 +71,25 @@ class Folder:
 
         Raises PlanError if two files have one name, and OSError with a file's name.
         """
-        _check_names(files)
+        async with self.made(files) as made:
+            yield Session(files=made.places(), layouts=layouts, commit=made.commit)
+
+    @asynccontextmanager
+    async def made(self, files: Mapping[str, Sequence[NewFile]]) -> AsyncIterator[_Files]:
+        """Yield files that are made, to be written to and committed. Raises as ``open`` does."""
+        check_names(files)
         path = _absolute(self.path)
         made = _Files(path, files, self)
         with _as_given(path, self.path):
             try:
                 await off_the_loop(made.create)
-                yield Session(files=made.places(), layouts=layouts, commit=made.commit)
+                yield made
             finally:
                 with anyio.CancelScope(shield=True):
                     await made.leave()
 
 
-def _check_names(files: Mapping[str, Sequence[NewFile]]) -> None:
+def check_names(files: Mapping[str, Sequence[NewFile]]) -> None:
     """Raise PlanError if two files have one name."""
     owners: dict[str, str] = {}
     for owner, each in files.items():
@@ -147,6 +154,10 @@ class _Files:
     def places(self) -> dict[str, list[File]]:
         """Return where the workers write to, by the names of vaults."""
         return {vault: [file.place for file in each] for vault, each in self._of_vaults.items()}
+
+    def of(self, vault: str) -> list[_File]:
+        """Return the files of a vault, for a sink that writes to them itself."""
+        return self._of_vaults[vault]
 
     async def commit(self) -> None:
         """Give the files their names, once all of them are whole."""
@@ -239,8 +250,18 @@ class _File:
     def create(self) -> None:
         """Make the file under its temporary name, and lock it: it is not left over."""
         self._file = create_locked(self.temporary)
-        with naming(self.temporary):
-            self._file.write(self._header)
+        self.append(self._header)
+
+    def append(self, content: bytes | memoryview) -> None:
+        """Write at the end, whole or not at all: a short write goes on or raises."""
+        with naming(self.temporary), memoryview(content) as left:
+            while left:
+                left = left[os.write(self.number, left) :]  # noqa: PLW2901
+
+    def check(self) -> None:
+        """Raise OSError unless the file is still there, and ends where it was written to."""
+        status, end = os.fstat(self.number), os.lseek(self.number, 0, os.SEEK_CUR)
+        check_whole(self.temporary, (status.st_dev, status.st_ino), end)
 
     @property
     def number(self) -> int:

@@ -7,7 +7,8 @@ from contextlib import AbstractAsyncContextManager
 
 from mockdata.render.layout import Layout, json_objects
 from mockdata.sinks.base import Run, Session
-from mockdata.sinks.folder import Folder, NewFile
+from mockdata.sinks.folder import NewFile
+from mockdata.sinks.place import place_at
 
 __all__ = ["JsonlSink"]
 
@@ -33,7 +34,7 @@ class JsonlSink:
         clobber: bool = True,
         fsync: bool = False,
     ) -> None:
-        self._folder = Folder(os.fspath(folder), clobber, fsync)
+        self._place = place_at(folder, clobber=clobber, fsync=fsync)
 
     def open(self, run: Run) -> AbstractAsyncContextManager[Session]:
         """Make the files for the workers to fill."""
@@ -43,4 +44,4 @@ class JsonlSink:
             (width,) = vault.mean_widths(layouts[vault.name])
             expected = vault.records * width
             files[vault.name] = [NewFile(f"{vault.name}.jsonl", expected=expected)]
-        return self._folder.open(files, layouts)
+        return self._place.open(files, layouts)

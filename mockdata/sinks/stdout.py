@@ -98,6 +98,9 @@ def _csv_rows(vault: VaultRun) -> Rows:
 
 def _json_rows(vault: VaultRun) -> Rows:
     if vault.is_table:
+        if "table" in vault.columns:
+            problem = f'jsonl has the name of a table as "table", and {vault.name} has a column of '
+            raise PlanError("format", problem + "that name; give it another, or say csv")
         return json_objects(vault.columns, table=vault.name)
     return json_objects(("value", "token"), vault=vault.name)
 

@@ -9,15 +9,18 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from mockdata.render.batch import Batch
+from mockdata.render.batch import Batch, Encoded
 from mockdata.render.layout import Columns, Rows
 from mockdata.sinks import AnySink, Delivery, Run, Session, Sink, Writer
 
-__all__ = ["Trial"]
+__all__ = ["Item", "Trial"]
 
 T = TypeVar("T")
+
+Item = Batch | Encoded
+"""What a writer is given."""
 
 
 @dataclass(slots=True)
@@ -28,7 +31,7 @@ class Trial:
     made: AnySink
     sink: Sink
     step_timeout: float
-    before_batch: Callable[[Batch], Awaitable[object]] | None = None
+    before_batch: Callable[[Item], Awaitable[object]] | None = None
     """Awaited before each batch goes to the sink."""
     faults: list[AssertionError] = field(default_factory=list)
     tasks_before: set[asyncio.Task[Any]] = field(default_factory=asyncio.all_tasks)
@@ -37,7 +40,7 @@ class Trial:
     commits: int = 0
     run: Run = field(init=False)
     delivery: Callable[[], Delivery] | None = None
-    kept: list[Batch] = field(default_factory=list)
+    kept: list[Item] = field(default_factory=list)
     given: list[tuple[int, list[weakref.ref[Any]]]] = field(default_factory=list)
     held: int = 0
     """Records in batches of ssn that were still referred to when its last one was written."""
@@ -99,12 +102,12 @@ class Trial:
                 raise self.fault(f"its layout of {name} is {layout!r}, no Columns or Rows")
 
     def _watched_write(self, write: Writer) -> Writer:
-        async def watched(batch: Batch) -> None:
+        async def watched(batch: Any) -> None:
             if self.before_batch is not None:
                 await self.before_batch(batch)
-            if isinstance(self.session.layouts.get(batch.vault), Rows):
+            if isinstance(batch, Batch) and isinstance(batch.form.layout, Rows):
                 self.rows.setdefault(batch.vault, []).append(bytes(batch.rows))
-            writing = write(batch)
+            writing = cast("Callable[[Item], Awaitable[object]]", write)(batch)
             if not inspect.isawaitable(writing):
                 raise self.fault(f"its writer is not async: it returned {writing!r}")
             await self._in_time("to write a batch", writing)
@@ -122,13 +125,13 @@ class Trial:
 
         return watched
 
-    def _note(self, batch: Batch) -> None:
+    def _note(self, batch: Item) -> None:
         """Keep a vault's first batch, and note which of the others are still referred to."""
         vault = next(vault for vault in self.run.vaults if vault.name == batch.vault)
         if batch.start == vault.start:
             self.kept.append(batch)
         elif batch.vault == "ssn":
-            refs = [weakref.ref(referred) for referred in (batch, *batch.outputs)]
+            refs = [weakref.ref(referred) for referred in (batch, *_memory(batch))]
             self.given.append((len(batch), refs))
             if batch.start + len(batch) == vault.stop:
                 gc.collect()
@@ -160,10 +163,10 @@ class Trial:
                 raise
             raise self.fault(f"{what} takes more than {self.step_timeout} seconds") from None
 
-    def check_valid(self, batch: Batch) -> None:
+    def check_valid(self, batch: Item) -> None:
         """Check that the memory of a batch has not been released."""
         try:
-            _ = [output.nbytes for output in batch.outputs]
+            _ = [output.nbytes for output in _memory(batch)]
         except ValueError:
             raise self.fault(f"{batch!r} was released, and others may refer to it") from None
 
@@ -178,6 +181,11 @@ class Trial:
             at = told.resume.get(vault.name, -1)
             if not vault.start <= at <= vault.stop or (at < vault.stop and not told.not_sent):
                 raise self.fault(f"its delivery cannot resume {vault.name} at {at}: {told}")
+
+
+def _memory(batch: Item) -> tuple[memoryview, ...]:
+    """Return the memory that a batch refers to."""
+    return batch.outputs if isinstance(batch, Batch) else (batch.data,)
 
 
 def _stands_for(raised: BaseException, error: BaseException | None) -> bool:

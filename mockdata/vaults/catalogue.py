@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from mockdata.errors import PlanError
 from mockdata.vaults.frozen import frozen
 
 if TYPE_CHECKING:
-    from mockdata.vaults.resolve import Resolved
+    from mockdata.vaults.resolve import Resolved, Resolver
     from mockdata.vaults.vault import Table, Vault
 
 __all__ = ["DEFAULT", "READY_MADE", "SOURCES", "Known", "Listed", "listed"]
@@ -95,7 +96,11 @@ class Listed:
     example: str
     capacity: int | None
     """How many values there can be, or None for as many as there are indices, 2**40."""
+    tokens: int | None
+    """How many tokens there can be, likewise."""
     source: str
+    problem: str = ""
+    """Why none can be made: of a ready-made vault that refers to what has been replaced."""
 
 
 class Known(Mapping[str, "Vault | Table"]):
@@ -139,22 +144,22 @@ READY_MADE: Final = Known({})
 def listed(known: Mapping[str, Vault | Table], example: Callable[[Resolved], str]) -> list[Listed]:
     """Return what a list of vaults says, in the order of ``known``.
 
-    ``example`` renders a value of a vault. Tables are left out. Raises PlanError where a definition
-    refers to what is not there.
+    ``example`` renders a value of a vault. Tables are left out.
     """
     from mockdata.vaults.resolve import Resolver
     from mockdata.vaults.vault import Vault
 
     resolver = Resolver(known)
-    vaults = [resolver.vault(found) for found in known.values() if isinstance(found, Vault)]
-    return [
-        Listed(
-            found.name,
-            found.vault.data_column,
-            found.vault.token_column,
-            example(found),
-            found.vault.distinct or found.value.capacity,
-            SOURCES.get(found.name, "") if found.vault == READY_MADE.get(found.name) else "",
-        )
-        for found in vaults
-    ]
+    vaults = [found for found in known.values() if isinstance(found, Vault)]
+    return [_listed(resolver, vault, example) for vault in vaults]
+
+
+def _listed(resolver: Resolver, vault: Vault, example: Callable[[Resolved], str]) -> Listed:
+    columns = vault.name, vault.data_column, vault.token_column
+    source = SOURCES.get(vault.name, "") if vault == READY_MADE.get(vault.name) else ""
+    try:
+        found = resolver.resolve(vault)
+    except PlanError as error:
+        return Listed(*columns, "", 0, 0, source, error.problem)
+    values, tokens = (vault.distinct or column.capacity for column in found.columns)
+    return Listed(*columns, example(found), values, tokens, source)

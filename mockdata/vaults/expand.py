@@ -54,6 +54,15 @@ def mistake(owner: Owner, side: str, place: int, problem: str) -> PlanError:
     return PlanError(f"{kind} {owner.name}", whole)
 
 
+def _no_vault(table: Table) -> str:
+    """Return what is wrong with a reference to a table."""
+    from mockdata.vaults.catalogue import READY_MADE
+
+    if table.name in READY_MADE:
+        return f"{table.name} is a table here, in place of the vault; give it another name"
+    return f"{table.name} is a table; refer to a vault, as its columns may do"
+
+
 class Expander:
     """Expands columns of one set of definitions, each of them once."""
 
@@ -143,8 +152,7 @@ class Expander:
             hint = did_you_mean(piece.vault, vaults, f"{{{{{{}}.{piece.what}}}}}")
             raise mistake(owner, side, place, f"no vault {piece.vault!r}{hint}")
         if isinstance(target, Table):
-            problem = f"{piece.vault} is a table; refer to a vault"
-            raise mistake(owner, side, place, problem)
+            raise mistake(owner, side, place, _no_vault(target))
         fields = [name for name in map(field_of, target.value_pattern.pieces) if name]
         if piece.what in ("value", "token") or fields.count(piece.what) == 1:
             return target

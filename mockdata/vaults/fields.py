@@ -30,10 +30,14 @@ def number(arguments: str, place: int) -> Piece:
     for text in arguments.split(","):
         low, _, high = text.partition("-")
         if not (_is_number(low) and _is_number(high)):
-            raise PatternError(
-                place, f"{shown(text)} is not a range of whole numbers such as 1-899"
-            )
-        first, last = _ascending(text, int(low), int(high), place)
+            problem = f"{shown(text)} is not a range of whole numbers such as 1-899"
+            raise PatternError(place, problem)
+        _check_size(low, place)
+        _check_size(high, place + len(low) + 1)
+        first, last = int(low), int(high)
+        if first > last:
+            problem = f"{text} is the wrong way round; did you mean {high}-{low}?"
+            raise PatternError(place, problem)
         if ranges and first <= ranges[-1][1]:
             raise PatternError(place, f"{text} does not begin after the range before it ends")
         if high[0] == "0" and len(high) > 1 and not _padded(low):
@@ -48,19 +52,16 @@ def number(arguments: str, place: int) -> Piece:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
+    return text.isascii() and text.isdecimal()
+
+
+def _check_size(number: str, place: int) -> None:
+    if len(number) > MOST_DIGITS or int(number) > MOST:
+        raise PatternError(place, f"{shown(number)[1:-1]} is more than {MOST}")
 
 
 def _padded(bound: str) -> bool:
     return bound[0] == "0" and len(bound) > 1
-
-
-def _ascending(text: str, first: int, last: int, place: int) -> tuple[int, int]:
-    if first > last:
-        raise PatternError(place, f"{text} is the wrong way round; did you mean {last}-{first}?")
-    if last > MOST:
-        raise PatternError(place, f"{last} is more than {MOST}")
-    return first, last
 
 
 def date(arguments: str, place: int) -> Piece:
@@ -77,7 +78,8 @@ def date(arguments: str, place: int) -> Piece:
     except ValueError:
         raise PatternError(place, f"{bounds} has a day that no calendar has") from None
     if first > last:
-        raise PatternError(place, f"{bounds} is the wrong way round; write {last}..{first}")
+        hint = f"did you mean {last}..{first}?"
+        raise PatternError(place, f"{bounds} is the wrong way round; {hint}")
     if not comma:
         return Date(first, last)
     _check_format(form, place + len(bounds) + 1)
@@ -127,13 +129,18 @@ def _within_century(days: Date) -> bool:
 
 
 def _counts(arguments: str, place: int, most: int, form: str) -> list[int]:
-    numbers = []
+    numbers: list[int] = []
     for text in arguments.split(","):
-        if not _is_number(text) or _padded(text):
+        if len(numbers) == most:
+            raise PatternError(place, f"one number too many; write {form}")
+        if not _is_number(text):
             raise PatternError(place, f"{shown(text)} is not a whole number; write {form}")
+        if _padded(text):
+            bare = shown(text.lstrip("0") or "0")[1:-1]
+            raise PatternError(place, f"{shown(text)} is padded with zeros; write {bare}")
+        _check_size(text, place)
         numbers.append(int(text))
-    if len(numbers) > most:
-        raise PatternError(place, f"{shown(arguments)} has too many numbers; write {form}")
+        place += len(text) + 1
     return numbers
 
 

@@ -11,7 +11,7 @@ from mockdata.vaults.catalogue import DEFAULT, READY_MADE, Known
 from mockdata.vaults.frozen import frozen
 from mockdata.vaults.resolve import Resolver
 from mockdata.vaults.texts import did_you_mean, shown
-from mockdata.vaults.vault import Table, Vault
+from mockdata.vaults.vault import Table, Vault, checked_name
 
 __all__ = ["Definitions", "Vaults", "definitions", "read_vaults"]
 
@@ -55,11 +55,11 @@ def _given(vaults: Vaults) -> Mapping[str, Vault | Table]:
     if isinstance(vaults, str | os.PathLike):
         return read_vaults(vaults)
     if not isinstance(vaults, Iterable):
-        raise PlanError("vaults", f"{shown(repr(vaults))[1:-1]} is no file and no Vault objects")
+        raise PlanError("vaults", f"{shown(vaults)} is neither a file nor a list of vaults")
     given: dict[str, Vault | Table] = {}
     for definition in vaults.values() if isinstance(vaults, Mapping) else vaults:
         if not isinstance(definition, Vault | Table):
-            raise PlanError("vaults", f"{shown(repr(definition))[1:-1]} is no Vault and no Table")
+            raise PlanError("vaults", f"{shown(definition)} is no Vault and no Table")
         if definition.name in given:
             raise PlanError("vaults", f"there are two definitions of {definition.name}")
         given[definition.name] = definition
@@ -75,7 +75,7 @@ def read_vaults(path: str | os.PathLike[str]) -> dict[str, Vault | Table]:
     itself cannot be read.
     """
     if not isinstance(path, str | os.PathLike):
-        raise PlanError("vaults", f"{shown(repr(path))[1:-1]} is not the path of a file")
+        raise PlanError("vaults", f"{shown(path)} is not the path of a file")
     name = os.fspath(path)
     try:
         found = _Reader(name).read()
@@ -90,19 +90,26 @@ def _decoded(name: str) -> dict[str, Any]:
     """Return what a TOML file says."""
     import tomllib
 
-    with open(name, "rb") as file:
-        data = file.read(BYTES + 1)
+    data = _content(name)
     if len(data) > BYTES:
         raise PlanError(one_line(name), f"more than {BYTES} bytes")
     try:
-        return tomllib.loads(data.decode().replace("\r\n", "\n"))
+        return tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise PlanError(one_line(name), f"line {line} is not UTF-8") from None
     except ValueError as error:
         raise PlanError(one_line(name), one_line(f"not TOML: {error}")[:300]) from None
     except RecursionError:
         raise PlanError(one_line(name), "nested too deeply") from None
+
+
+def _content(name: str) -> bytes:
+    try:
+        with open(name, "rb") as file:
+            return file.read(BYTES + 1)
+    except ValueError:
+        raise PlanError(one_line(name), "not the path of a file") from None
 
 
 class _Reader:
@@ -127,16 +134,13 @@ class _Reader:
             raise PlanError(one_line(self._name), "defines no vault; begin with [vaults.NAME]")
         resolver = Resolver(Known(found))
         for definition in found.values():
-            if isinstance(definition, Vault):
-                resolver.vault(definition)
-            else:
-                resolver.table(definition)
+            resolver.resolve(definition)
         return found
 
     def _vault(self, name: str, settings: object) -> Vault:
-        where = one_line(f"vault {name[:80]}")
+        where = f"vault {name}"
         if not isinstance(settings, dict):
-            raise PlanError(where, f"write [vaults.{name[:80]}] and its settings below")
+            raise PlanError(where, f"write [vaults.{name}] and its settings below")
         _known(where, settings, SETTINGS)
         if "value" not in settings:
             raise PlanError(where, "it has no value; write value = 'PATTERN'")
@@ -153,15 +157,17 @@ class _Reader:
 
     def _table(self, name: str, columns: object) -> Table:
         if not isinstance(columns, dict):
-            problem = f"write [tables.{name[:80]}] and its columns below"
-            raise PlanError(one_line(f"table {name[:80]}"), problem)
+            raise PlanError(f"table {name}", f"write [tables.{name}] and its columns below")
         return Table(name, columns, source=self._name)
 
 
 def _section(document: dict[str, Any], name: str) -> dict[str, object]:
+    """Return the definitions of a section by their names, which are names."""
     section: object = document.get(name, {})
     if not isinstance(section, dict):
         raise PlanError(name, f"write [{name}.NAME] for each of them")
+    for key in section:
+        checked_name(name.removesuffix("s"), key)
     return section
 
 
@@ -169,5 +175,5 @@ def _known(where: str, settings: dict[str, Any], known: tuple[str, ...]) -> None
     """Refuse a setting that there is not, with the nearest that there is."""
     for setting in settings:
         if setting not in known:
-            problem = one_line(f"no setting {shown(setting)}{did_you_mean(setting, known)}")
+            problem = f"no setting {shown(setting)}{did_you_mean(setting, known)}"
             raise PlanError(where or "settings", problem)

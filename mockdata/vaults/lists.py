@@ -89,7 +89,7 @@ def _text(path: str) -> str:
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise PatternError(0, f"line {line} is not UTF-8") from None
 
 
@@ -135,7 +135,7 @@ def _checked(
     _check_texts(texts, unit, first)
     for number, weight in enumerate(weights, first):
         if type(weight) is not int or not 1 <= weight <= HEAVIEST:
-            problem = f"{shown(str(weight))} is no weight: a whole number from 1 to {HEAVIEST}"
+            problem = f"{shown(weight)} is no weight: a whole number from 1 to {HEAVIEST}"
             raise PatternError(0, f"{unit} {number}: {problem}")
     return TextList(tuple(texts), tuple(weights))  # type: ignore[arg-type]
 
@@ -145,7 +145,7 @@ def _check_texts(texts: list[object] | list[str], unit: str, first: int) -> None
     seen: set[str] = set()
     for number, text in enumerate(texts, first):
         if not isinstance(text, str):
-            raise PatternError(0, f"{unit} {number} is no text but {shown(repr(text))[1:-1]}")
+            raise PatternError(0, f"{unit} {number} is no text but {shown(text)}")
         if not text:
             raise PatternError(0, f"{unit} {number} is empty")
         if text in seen:

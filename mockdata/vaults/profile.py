@@ -24,7 +24,7 @@ from mockdata.vaults.pieces import (
     Weighted,
 )
 
-__all__ = ["DIGITS", "NAME_WIDTHS", "Profile", "cased", "profile"]
+__all__ = ["DIGITS", "NAME_WIDTHS", "Profile", "cased", "character_set", "profile"]
 
 OTHER: Final = 1 << 128
 """Stands for every character beyond ASCII: two of them may be the same."""
@@ -32,6 +32,9 @@ OTHER: Final = 1 << 128
 RECORDS: Final = 2**40
 SMALL: Final = 10_000
 """Texts up to which each place has characters of its own; more share those of all places."""
+
+FEW: Final = 1_000
+"""Numbers of varying width that are spelled out, at most."""
 
 
 @frozen
@@ -44,6 +47,8 @@ class Profile:
     widths: frozenset[int]
     places: tuple[int, ...]
     most_bytes: int
+    texts: tuple[str, ...] = ()
+    """All its texts, if their widths vary and they are not too many."""
 
     @property
     def least(self) -> int:
@@ -64,19 +69,20 @@ class Profile:
         return union
 
 
-def _set(characters: str | set[str]) -> int:
+def character_set(characters: str | set[str]) -> int:
+    """Return the set of some characters, as a profile has it."""
     union = 0
     for character in set(characters):
         union |= 1 << ord(character) if character.isascii() else OTHER
     return union
 
 
-DIGITS: Final = _set("0123456789")
-HEX: Final = _set("0123456789abcdef")
-UPPER: Final = _set("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-LOWER: Final = _set("abcdefghijklmnopqrstuvwxyz")
-BASE32: Final = LOWER | _set("234567")
-DASH: Final = _set("-")
+DIGITS: Final = character_set("0123456789")
+HEX: Final = character_set("0123456789abcdef")
+UPPER: Final = character_set("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+LOWER: Final = character_set("abcdefghijklmnopqrstuvwxyz")
+BASE32: Final = LOWER | character_set("234567")
+DASH: Final = character_set("-")
 
 NAME_WIDTHS: Final = {"first_name": range(2, 13), "last_name": range(2, 16)}
 """Letters of the census's names, all of them A to Z."""
@@ -96,13 +102,16 @@ def _fixed(places: Sequence[int]) -> Profile:
 def _texts(texts: tuple[str, ...]) -> Profile:
     widths = frozenset(map(len, texts))
     longest = max(widths)
+    few = texts if len(texts) <= SMALL and len(widths) > 1 else ()
     if len(texts) <= SMALL:
-        places = [_set({text[k] for text in texts if k < len(text)}) for k in range(longest)]
+        places = [
+            character_set({text[k] for text in texts if k < len(text)}) for k in range(longest)
+        ]
     else:
-        places = [_set(set().union(*texts))] * longest
+        places = [character_set(set().union(*texts))] * longest
     ascii_alone = all(characters < OTHER for characters in places)
     most = longest if ascii_alone else max(len(text.encode()) for text in texts)
-    return Profile(widths, tuple(places), most)
+    return Profile(widths, tuple(places), most, few)
 
 
 def _weighted(piece: Weighted) -> Profile:
@@ -124,16 +133,18 @@ def _number(number: Number) -> Profile:
         for first, last in number.ranges
         for width in range(len(str(first)), len(str(last)) + 1)
     }
-    return Profile(frozenset(widths), (DIGITS,) * max(widths), max(widths))
+    few = number.size if len(widths) > 1 and number.size <= FEW else 0
+    texts = tuple(number.text(k) for k in range(few))
+    return Profile(frozenset(widths), (DIGITS,) * max(widths), max(widths), texts)
 
 
 def _date(date: Date) -> Profile:
     head, *parts = date.format.split("%")
-    places = [_set(c) for c in head]
+    places = [character_set(c) for c in head]
     extra = len(head.encode()) - len(head)
     for part in parts:
         letters = UPPER | LOWER if part[0] == "b" else DIGITS
-        places += [letters] * DIRECTIVE_WIDTHS[part[0]] + [_set(c) for c in part[1:]]
+        places += [letters] * DIRECTIVE_WIDTHS[part[0]] + [character_set(c) for c in part[1:]]
         extra += len(part.encode()) - len(part)
     return Profile(frozenset({len(places)}), tuple(places), len(places) + extra)
 

@@ -27,12 +27,13 @@ from mockdata.vaults.pieces import (
 from mockdata.vaults.profile import Profile
 from mockdata.vaults.texts import PatternError
 from mockdata.vaults.unique import apart
-from mockdata.vaults.vault import Table, Vault
+from mockdata.vaults.vault import Table, TableColumn, Vault
 
 if TYPE_CHECKING:
     from mockdata.vaults.same import Cut
+    from mockdata.vaults.typed import Type
 
-__all__ = ["Resolved", "ResolvedTable", "Resolver", "check_count"]
+__all__ = ["Resolved", "Resolver", "check_count"]
 
 AMBIGUOUS: Final = (
     "this varies in length and what follows may continue it, so that two records could read alike; "
@@ -42,68 +43,87 @@ AMBIGUOUS: Final = (
 
 @frozen
 class Resolved:
-    """A vault, and the two columns of its records."""
+    """A vault or table, and the columns of its records: a vault's are its values and its tokens."""
 
-    vault: Vault
-    value: Column
-    token: Column
-
-    @property
-    def name(self) -> str:
-        """The vault's name."""
-        return self.vault.name
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        """The value's column and the token's."""
-        return self.value, self.token
-
-    @property
-    def column_names(self) -> tuple[str, ...]:
-        """What the columns are called where they are stored."""
-        return self.vault.data_column, self.vault.token_column
-
-    @property
-    def capacity(self) -> int | None:
-        """How many records there can be: the lesser capacity, or None for any number."""
-        capacities = (self.value.capacity, self.token.capacity)
-        return min((n for n in capacities if n is not None), default=None)
-
-
-@frozen
-class ResolvedTable:
-    """A table, and its columns."""
-
-    table: Table
+    owner: Owner
     columns: tuple[Column, ...]
 
     @property
     def name(self) -> str:
-        """The table's name."""
-        return self.table.name
+        """The vault's name, or the table's."""
+        return self.owner.name
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it is a table."""
+        return isinstance(self.owner, Table)
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """The columns' names, in order."""
-        return tuple(column.name for column in self.table.columns)
+        """What the columns are called where they are stored."""
+        if isinstance(self.owner, Vault):
+            return self.owner.data_column, self.owner.token_column
+        return tuple(column.name for column in self.owner.columns)
+
+    @property
+    def column_types(self) -> tuple[Type, ...]:
+        """The types that the columns' texts are written in; a vault's are strings."""
+        if isinstance(self.owner, Vault):
+            return "string", "string"
+        return tuple(column.type for column in self.owner.columns)
+
+    @property
+    def capacity(self) -> int | None:
+        """How many records there can be: the least capacity, or None for any number."""
+        if isinstance(self.owner, Table):
+            return None
+        return min((n for c in self.columns if (n := c.capacity) is not None), default=None)
 
 
-def check_count(resolved: Resolved | ResolvedTable, stop: int) -> None:
+def check_count(resolved: Resolved, stop: int) -> None:
     """Raise PlanError if the indices below ``stop`` are more than the records that differ.
 
-    ``stop`` is that of the whole run, its start included, whatever part of it is made here.
+    ``stop`` is that of the whole run, its start included, whatever part of it is made here. The
+    same holds for the vaults whose values or tokens the columns have: they end there. A vault that
+    repeats has no end.
     """
-    if isinstance(resolved, ResolvedTable):
-        return
-    vault, capacity = resolved.vault, resolved.capacity
-    if vault.repeats or vault.distinct is not None or capacity is None or stop <= capacity:
-        return
-    side = "values" if capacity == resolved.value.capacity else "tokens"
-    raise PlanError(
-        "counts",
-        f"{vault.name}: {stop} records, and only {capacity} {side} differ; ask for fewer, widen "
-        "the pattern, add {suffix} to it, or set repeats = true",
-    )
+    owner, capacity = resolved.owner, resolved.capacity
+    if isinstance(owner, Vault):
+        if owner.repeats:
+            return
+        if owner.distinct is not None:
+            stop = min(stop, owner.distinct)
+        elif capacity is not None and stop > capacity:
+            side = "values" if capacity == resolved.columns[0].capacity else "tokens"
+            raise PlanError(
+                "counts",
+                f"{owner.name}: {stop} records, and only {capacity} {side} differ; ask for fewer, "
+                "widen the pattern, add {suffix} to it, or set repeats = true",
+            )
+    for column in resolved.columns:
+        if (ended := _ended(column, stop)) is not None:
+            side = f"column {column.side}" if resolved.is_table else column.side
+            raise PlanError(
+                "counts",
+                f"{owner.name}: {stop} records, and {ended.vault}, which its {side} refers "
+                f"to, has only {ended.capacity} {ended.side}s that differ; ask for fewer, or set "
+                f"repeats = true in {ended.vault}",
+            )
+
+
+def _ended(column: Column, stop: int) -> Column | None:
+    """Return a column whose text this one has, and which has fewer texts than are needed."""
+    for piece in column.pieces:
+        if isinstance(piece, Reference) and piece.what in ("value", "token"):
+            whole = column.referred(piece)
+            if whole.repeats:
+                continue
+            needed = stop if whole.distinct is None else min(stop, whole.distinct)
+            if whole.capacity is not None and needed > whole.capacity:
+                return whole
+            if (ended := _ended(whole, needed)) is not None:
+                return ended
+    return None
 
 
 class Resolver:
@@ -114,37 +134,27 @@ class Resolver:
         self._expander = Expander(known)
         self._columns: dict[tuple[str, str], Column] = {}
 
-    def resolved(self, name: str) -> Resolved | ResolvedTable:
-        """Return what the set has under a name, resolved; see ``vault`` and ``table``."""
-        found = self._known[name]
-        return self.vault(found) if isinstance(found, Vault) else self.table(found)
+    def resolved(self, name: str) -> Resolved:
+        """Return what the set has under a name, resolved."""
+        return self.resolve(self._known[name])
 
-    def vault(self, vault: Vault) -> Resolved:
-        """Return a vault of the set, resolved.
-
-        Raises PlanError, which names the pattern and the place in it.
-        """
-        resolved = Resolved(vault, self._column(vault, "value"), self._column(vault, "token"))
-        if not vault.repeats:
-            for column in (resolved.value, resolved.token):
-                self._check_unique(vault, column)
-                _check_distinct(vault, column)
-        return resolved
-
-    def table(self, table: Table) -> ResolvedTable:
-        """Return a table of the set, resolved; its columns promise no uniqueness of their own.
+    def resolve(self, owner: Owner) -> Resolved:
+        """Return a vault or table of the set, resolved.
 
         Raises PlanError, which names the column and the place in its pattern.
         """
+        if isinstance(owner, Table):
+            return Resolved(owner, tuple(self._typed(owner, each) for each in owner.columns))
+        return Resolved(owner, (self._column(owner, "value"), self._column(owner, "token")))
+
+    def _typed(self, table: Table, column: TableColumn) -> Column:
+        """Return a table's column, which promises no uniqueness of its own, if its type fits it."""
         from mockdata.vaults.typed import misfit
 
-        columns = []
-        for column in table.columns:
-            items = self._expander.items(table, column.name)
-            if problem := misfit(column.type, [item.piece for item in items]):
-                raise mistake(table, column.name, 0, problem)
-            columns.append(self._column(table, column.name))
-        return ResolvedTable(table, tuple(columns))
+        pieces = [item.piece for item in self._expander.items(table, column.name)]
+        if problem := misfit(column.type, pieces):
+            raise mistake(table, column.name, 0, problem)
+        return self._column(table, column.name)
 
     def regex(self, owner: Owner, side: str) -> str:
         """Return what every text of a column matches in full, as Python's ``re`` writes it."""
@@ -166,6 +176,9 @@ class Resolver:
                 self._references(owner, pieces),
                 self._capacity(owner, side, items),
             )
+            if isinstance(owner, Vault) and not owner.repeats:
+                self._check_unique(owner, self._columns[node])
+                _check_distinct(owner, self._columns[node])
         return self._columns[node]
 
     def _pieces(self, owner: Owner, side: str) -> tuple[tuple[Piece, ...], tuple[int, int]]:

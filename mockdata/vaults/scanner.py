@@ -99,21 +99,24 @@ class Scanner:
             begin, self.at = self.at, self.at + 2
             self._repeated(Choice(DIGITS), begin)
         else:
-            self.add(Literal(self._escaped(ESCAPED)), self.at)
+            self.add(Literal(self._escaped()), self.at)
             self.at += 2
 
-    def _escaped(self, allowed: str) -> str:
+    def _escaped(self) -> str:
         """Return the character behind the backslash at this place, which stays where it is."""
         following = self.text[self.at + 1 : self.at + 2]
-        if following and following in allowed:
-            return following
         if not following:
             raise self.error(r"a backslash at the end; write \\ for itself")
+        if following in ESCAPED:
+            return following
+        if following == "d":
+            raise self.error(r"\d is any of ten digits, and a single character belongs here")
+        hint = f"\\ stands before d and {ESCAPED}"
         if following in SHORTHANDS:
-            hint = f"; did you mean {SHORTHANDS[following]}?"
-        else:
-            hint = f"; \\ stands before d and {ESCAPED}"
-        raise self.error(f"no \\{following}{hint}")
+            hint = f"did you mean {SHORTHANDS[following]}?"
+        elif following == "-":
+            hint = "write - for itself, in a class as the last character"
+        raise self.error(f"no \\{following}; {hint}")
 
     def _class(self) -> None:
         begin, self.at = self.at, self.at + 1
@@ -152,7 +155,7 @@ class Scanner:
     def _member(self) -> str:
         character = self.text[self.at : self.at + 1]
         if character == "\\":
-            character = self._escaped(ESCAPED)
+            character = self._escaped()
             self.at += 1
         elif character == "[":
             raise self.error(r"'[' within a class is written \[")
@@ -191,7 +194,7 @@ class Scanner:
                 parts.append(plain)
                 self.at += len(plain)
             elif character == "\\":
-                parts.append(self._escaped(ESCAPED))
+                parts.append(self._escaped())
                 self.at += 2
             else:
                 raise self.error(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, TypeGuard
 
+from mockdata.errors import one_line
+
 __all__ = [
     "LIMIT",
     "PatternError",
@@ -63,17 +65,23 @@ def utf8_width(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode())
 
 
-def shown(text: str, most: int = 40) -> str:
-    """Return a text as a message quotes it: in one line, and cut where it is long."""
-    return repr(text if len(text) <= most else f"{text[:most]}...")
+def shown(value: object, most: int = 40) -> str:
+    """Return a value as a message shows it: in one line, a text in quotes, cut where it is long."""
+    if isinstance(value, str):
+        return repr(value if len(value) <= most else f"{value[:most]}...")
+    try:
+        text = one_line(repr(value))
+    except Exception:  # a number of thousands of digits has none
+        return f"{type(value).__name__} object"
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
-def did_you_mean(word: str, known: Iterable[str], form: str = "{}") -> str:
+def did_you_mean(word: object, known: Iterable[str], form: str = "{}") -> str:
     """Return ``; did you mean ...?`` with the nearest of the known words, or what there is."""
     import difflib
 
     words = list(dict.fromkeys(known))
-    near = difflib.get_close_matches(word[:64].lower(), words, n=1, cutoff=0.55)
-    if near:
+    text = word[:64].lower() if isinstance(word, str) else ""
+    if near := difflib.get_close_matches(text, words, n=1, cutoff=0.55):
         return f"; did you mean {form.format(near[0])}?"
     return f"; there are {', '.join(map(form.format, words))}" if 0 < len(words) <= 30 else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from typing import Literal as OneOf
 
-from mockdata.vaults.pieces import Choice, Date, Index, Number, Piece, Weighted
+from mockdata.vaults.pieces import Choice, Date, Index, Literal, Number, Piece, Weighted
 from mockdata.vaults.profile import DIGITS, profile
 
 __all__ = ["TYPES", "Type", "misfit"]
@@ -41,6 +41,8 @@ def _is_date(pieces: Sequence[Piece]) -> bool:
     match pieces:
         case [Date(format="%Y-%m-%d")]:
             return True
+        case [Literal(text)]:
+            return _all_days([text])
         case [Choice(texts) | Weighted("list", "", texts)]:
             return _all_days(texts)
     return False

@@ -11,55 +11,90 @@ has the same characters in both, so its texts are the same. If no carrying piece
 carrying pieces are the same in both, so the two are one record.
 
 **How.** Each piece is replaced by its profile, which allows more texts, never fewer. A *node* is a
-piece and a place within it; a pair of nodes says how far the two readings are after the same
+piece and how much of it has been read: how many characters or, where the profile has the texts,
+which ones; a pair of nodes says how far the two readings are after the same
 characters. They part where one leaves a piece that the other stays in, and meet again at the same
 node: both have then read as many characters of the same piece, and so began it together. All pieces
 that one of them left in between may be apart, no others. So the search follows all pairs from where
 they part until they meet, and remembers whether a carrying piece was left; if they meet with one,
 the pattern is refused.
+
+That is done by numbers of characters first, which takes few nodes. A pattern that this refuses is
+looked at once more by texts: ``(B|HH)[A-Z]`` can be read one way, since no text of the group begins
+with another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
-from mockdata.vaults.profile import Profile
+from mockdata.vaults.profile import Profile, character_set
 
 __all__ = ["apart"]
 
 WORK: Final = 300_000
 """Steps of the search, at most; a pattern that takes more of them is refused."""
 
+UNKNOWN: Final = -1
+
 Option = tuple[int, int]
 """A set of characters, and the node that reading one of them leads to."""
 
 
-class _Nodes:
-    """The nodes of a row of profiles: node ``begins[i] + k`` has read k characters of piece i."""
+State = tuple[Sequence[Option], bool]
+"""What may be read in a piece, and whether the piece may end there."""
 
-    def __init__(self, profiles: Sequence[Profile]) -> None:
-        self.profiles = profiles
-        self.begins = [*accumulate((len(p.places) + 1 for p in profiles), initial=0)]
-        self.end = self.begins[-1]
-        self.pieces = [i for i, p in enumerate(profiles) for _ in range(len(p.places) + 1)]
+
+def _by_place(profile: Profile) -> Iterator[State]:
+    """Return the states of a piece of which so many characters have been read."""
+    for k in range(len(profile.places) + 1):
+        yield [(characters, k + 1) for characters in profile.places[k : k + 1]], k in profile.widths
+
+
+def _by_text(profile: Profile) -> Iterator[State]:
+    """Return the states of a piece of which some characters have been read: those of a trie."""
+    following: list[dict[int, int]] = [{}]
+    ends = set()
+    for text in profile.texts:
+        at = 0
+        for character in text:
+            read = character_set(character)
+            if read not in following[at]:
+                following[at][read] = len(following)
+                following.append({})
+            at = following[at][read]
+        ends.add(at)
+    for at, options in enumerate(following):
+        yield [*options.items()], at in ends
+
+
+class _Nodes:
+    """The nodes of a row of profiles: node ``begins[i] + k`` is the k-th state of piece i."""
+
+    def __init__(self, profiles: Sequence[Profile], *, exact: bool) -> None:
+        self.begins, self.pieces = [0], list[int]()
+        self._states: list[State] = []
+        for i, found in enumerate(profiles):
+            self._states += _by_text(found) if exact and found.texts else _by_place(found)
+            self.begins.append(len(self._states))
+            self.pieces += [i] * (self.begins[-1] - self.begins[-2])
         self.pieces.append(len(profiles))
+        self.end = self.begins[-1]
 
     def exits(self, node: int) -> bool:
         """Whether the piece of a node may end there."""
-        i = self.pieces[node]
-        return node < self.end and node - self.begins[i] in self.profiles[i].widths
+        return node < self.end and self._states[node][1]
 
     def options(self, node: int) -> list[Option]:
         """Return what may be read at a node, in this piece or, where it may end, in the next."""
         found: list[Option] = []
         while node < self.end:
             i = self.pieces[node]
-            at = node - self.begins[i]
-            if at < len(self.profiles[i].places):
-                found.append((self.profiles[i].places[at], node + 1))
-            if not self.exits(node):
+            options, may_end = self._states[node]
+            found += [(characters, self.begins[i] + k) for characters, k in options]
+            if not may_end:
                 break
             node = self.begins[i + 1]
         return found
@@ -79,11 +114,17 @@ def apart(profiles: Sequence[Profile], carrying: Sequence[bool]) -> int | None:
     varying = next((i for i, p in enumerate(profiles) if not p.fixed), None)
     if varying is None or not any(carrying[varying:]):
         return None  # all of them begin and end at places that are known
-    search = _Search(_Nodes(profiles), carrying)
+    refused = _searched(profiles, carrying, exact=False)
+    if refused is not None and any(found.texts for found in profiles):
+        refused = _searched(profiles, carrying, exact=True)
+    return varying if refused == UNKNOWN else refused
+
+
+def _searched(profiles: Sequence[Profile], carrying: Sequence[bool], *, exact: bool) -> int | None:
     try:
-        return search.run()
+        return _Search(_Nodes(profiles, exact=exact), carrying).run()
     except OverflowError:
-        return varying
+        return UNKNOWN
 
 
 class _Search:

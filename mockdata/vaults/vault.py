@@ -141,10 +141,7 @@ class Table:
     ) -> None:
         checked_name("table", name)
         where = f"table {name}"
-        if isinstance(columns, Mapping):
-            made = tuple(_table_column(where, *item) for item in columns.items())
-        else:
-            made = tuple(columns)
+        made = _table_columns(where, columns)
         if not 1 <= len(made) <= LIMIT:
             raise PlanError(where, f"{len(made)} columns; a table has from 1 to {LIMIT}")
         _set(self, name=name, columns=made, source=source)
@@ -155,7 +152,7 @@ def checked_name(what: str, name: object) -> str:
     if not is_name(name):
         raise PlanError(
             what,
-            f"{shown(str(name))} is no name: lower-case letters, digits and underscores, a letter "
+            f"{shown(name)} is no name: lower-case letters, digits and underscores, a letter "
             "first, 64 characters at most",
         )
     return name
@@ -174,11 +171,9 @@ def _lists(where: str, lists: object) -> dict[str, TextList]:
         raise PlanError(where, "lists is a mapping of name to texts, or to a file") from None
     made: dict[str, TextList] = {}
     for name, texts in given.items():
-        label = f"lists.{name}"
         if not is_name(name):
-            raise PlanError(
-                where, f"lists: {shown(str(name))} is no name such as domain or zip_code"
-            )
+            raise PlanError(where, f"lists: {shown(name)} is no name such as domain or zip_code")
+        label = f"lists.{name}"
         if name in FIELDS or name in ("value", "token"):
             raise PlanError(where, f"{label}: {name} means something else; give it another name")
         made[name] = _list(where, label, texts)
@@ -207,8 +202,10 @@ def _pattern(
 
 
 def _column(where: str, label: str, name: object) -> str:
-    if not isinstance(name, str) or not name:
-        raise PlanError(where, f"{label}: {shown(str(name))} is no text")
+    if not isinstance(name, str):
+        raise PlanError(where, f"{label}: {shown(name)} is no text")
+    if not name:
+        raise PlanError(where, f"{label}: it is empty")
     if place := control(name):
         raise PlanError(where, f"{label}, character {place}: {name[place - 1]!a} is in no name")
     if utf8_width(name) > LIMIT:
@@ -220,15 +217,26 @@ def _distinct(where: str, distinct: object) -> int | None:
     if distinct is None:
         return None
     if type(distinct) is not int or not 1 <= distinct <= MAX_DISTINCT:
-        problem = f"{shown(repr(distinct))[1:-1]} is not a whole number from 1 to {MAX_DISTINCT}"
+        problem = f"{shown(distinct)} is not a whole number from 1 to {MAX_DISTINCT}"
         raise PlanError(where, f"distinct: {problem}")
     return distinct
 
 
 def _flag(where: str, label: str, flag: object) -> bool:
     if not isinstance(flag, bool):
-        raise PlanError(where, f"{label}: {shown(repr(flag))[1:-1]} is neither true nor false")
+        raise PlanError(where, f"{label}: {shown(flag)} is neither true nor false")
     return flag
+
+
+def _table_columns(where: str, columns: object) -> tuple[TableColumn, ...]:
+    """Return the columns that are given, or those of another table, each under a name."""
+    if isinstance(columns, Mapping):
+        return tuple(_table_column(where, *item) for item in columns.items())
+    made = tuple(columns) if isinstance(columns, Iterable) else ()
+    names = {column.name for column in made if isinstance(column, TableColumn)}
+    if not isinstance(columns, Iterable) or len(names) < len(made):
+        raise PlanError(where, "columns is a mapping of a name to a pattern, for each of them")
+    return made
 
 
 def _table_column(where: str, name: object, given: object) -> TableColumn:
@@ -239,12 +247,12 @@ def _table_column(where: str, name: object, given: object) -> TableColumn:
     settings = dict(given) if isinstance(given, Mapping) else {"pattern": given}
     for key in settings:
         if key not in ("pattern", "type"):
-            hint = did_you_mean(str(key), ("pattern", "type"))
-            raise PlanError(where, one_line(f"{label}: no setting {shown(str(key))}{hint}"))
+            hint = did_you_mean(key, ("pattern", "type"))
+            raise PlanError(where, f"{label}: no setting {shown(key)}{hint}")
     kind = settings.get("type", "string")
     if kind not in TYPES:
-        hint = did_you_mean(str(kind), TYPES)
-        raise PlanError(where, one_line(f"{label}: no type {shown(str(kind))}{hint}"))
+        hint = did_you_mean(kind, TYPES)
+        raise PlanError(where, f"{label}: no type {shown(kind)}{hint}")
     if "pattern" not in settings:
         raise PlanError(where, f"{label}: it has no pattern")
     pattern = _pattern(where, label, settings["pattern"], {}, "column")

@@ -27,7 +27,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SMALL: Final = 200_000
-"""Records that this process renders by itself in less time than workers take to start."""
+"""Values and tokens that this process renders in less time than workers take to start."""
 
 TRIES: Final = 5
 """How many workers may die of a task, while it is the only one, before its records are reported."""
@@ -38,7 +38,7 @@ Records = tuple[str, int, int]
 
 @asynccontextmanager
 async def open_pool(records: int, workers: int, executor: Executor | None) -> AsyncIterator[Pool]:
-    """Open the pool of a run that makes ``records`` records, and close it at the end.
+    """Open the pool of a run that makes ``records`` values and tokens, and close it at the end.
 
     Processes start with the first task. When the pool is closed, none of its tasks runs any more.
     """

@@ -1,6 +1,6 @@
 """The results of a benchmark as Markdown."""
 
-from . import runs
+from . import runs, stores
 from .rows import OTHERS
 
 BEGIN = """# Benchmark
@@ -44,6 +44,8 @@ def measured(results: dict) -> str:
          f"{m['command to CSV'] / runs.GO:.0f} times the Go program's {runs.GO} M"),
         ("the same against two processes that write ready-made bytes", f"{m['write ceiling']:.1f} M records/s there",
          f"{m['to the ceiling']:.2f} of it"),
+        ("the same records as rows of one table, in one file", f"{m['table to CSV']:.1f} M records/s",
+         f"{m['table to CSV / command to CSV']:.2f} of it"),
         ("the same without the start of Python and its imports, by the run's report", f"{m['files']:.1f} M records/s",
          f"{m['started, to the ceiling']:.2f} of it"),
         ("a sink that drops its batches", f"{m['dropping sink']:.1f} M records/s", ""),
@@ -54,6 +56,12 @@ def measured(results: dict) -> str:
          f"{m['files, two workers / one']:.2f} times with two"),
         ("one worker to two, a sink that drops its batches", f"{m['dropping sink, one worker']:.1f} M records/s with one",
          f"{m['dropping sink, two workers / one']:.2f} times with two"),
+        (f"into an S3 server on loopback (moto), 4 x {stores.EACH:,} records to CSV", f"{m['into S3, MB/s']:.0f} MB/s",
+         f"{m['into S3 / obstore']:.2f} of obstore putting the ready-made files"),
+        ("4 x 1 million records to Parquet, by the run's report", f"{m['parquet']:.1f} M records/s",
+         f"{m['parquet / DuckDB']:.2f} times DuckDB's `COPY` of the same columns from memory, with two threads"),
+        ("one worker to two, to Parquet", f"{m['parquet, one worker']:.1f} M records/s with one",
+         f"{m['parquet, two workers / one']:.2f} times with two"),
         ("1,000 records, whole command", f"{m['1,000 of 4 vaults']:.2f} s",
          f"{m['1,000 records / import numpy']:.2f} times `import numpy`"),
         ("1,000 records of each of 30 vaults that a file defines", f"{m['1,000 of 30 vaults']:.2f} s",

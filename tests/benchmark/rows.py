@@ -5,24 +5,30 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
-from . import columns, runs, skyflow, thirty
+from . import columns, parquet, runs, skyflow, stores, thirty
 
 ROWS: dict[str, Callable[[Path], float]] = {
     **runs.ROWS,
     **columns.ROWS,
+    **parquet.ROWS,
     **thirty.ROWS,
+    **stores.ROWS,
     "Skyflow request": lambda _: skyflow.client_cpu(runs.MILLION),
 }
 
 OTHERS = ("DuckDB", "Mimesis", "Faker")
 
 RATIOS = {
+    "table to CSV / command to CSV": ("table to CSV", "command to CSV"),
     "to the ceiling": ("command to CSV", "write ceiling"),
     "started, to the ceiling": ("files", "write ceiling"),
     "files, two workers / one": ("files", "files, one worker"),
     "dropping sink, two workers / one": ("dropping sink", "dropping sink, one worker"),
+    "parquet / DuckDB": ("parquet", "parquet, DuckDB"),
+    "parquet, two workers / one": ("parquet", "parquet, one worker"),
     "1,000 of 30 vaults / 4": ("1,000 of 30 vaults", "1,000 of 4 vaults"),
     "memory of 30 vaults / 4": ("memory of 30 vaults", "memory of 4 vaults"),
+    "into S3 / obstore": ("into S3, MB/s", "obstore, ready-made files into S3, MB/s"),
     **{
         f"{column} / {other}": (column, f"{column}, {other}")
         for column in ("card", "email")

@@ -20,6 +20,9 @@ BYTES = 747_000_000
 GO = 0.6
 """Million records/s of the Go program on two cores, as measured beforehand; it is not built here."""
 
+WAREHOUSE = Path(__file__).parents[2] / "examples" / "warehouse.toml"
+"""Its table ``patients`` has the values and tokens of the four vaults side by side."""
+
 COMMAND = [sys.executable, "-m", "mockdata", "-q"]
 
 DROP = """
@@ -88,6 +91,12 @@ def to_csv(folder: Path, *arguments: str, each: int = EACH) -> float:
     return 4 * each / seconds([*COMMAND, str(each), *arguments], folder) / MILLION
 
 
+def to_table(folder: Path) -> float:
+    """Return as ``to_csv`` for a table of the same texts, which are as many bytes in one file."""
+    command = [*COMMAND, f"patients={EACH}", "--vaults", str(WAREHOUSE)]
+    return 4 * EACH / seconds(command, folder) / MILLION
+
+
 def into_files(folder: Path, workers: int) -> float:
     """Return million records/s into files by the report of the run: without Python's start."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -147,6 +156,7 @@ def peak_pss(folder: Path, *arguments: str) -> float:
 
 ROWS: dict[str, Callable[[Path], float]] = {
     "command to CSV": to_csv,
+    "table to CSV": to_table,
     "write ceiling": ceiling,
     "files": lambda folder: into_files(folder, 2),
     "files, one worker": lambda folder: into_files(folder, 1),

@@ -194,6 +194,9 @@ class SkyflowSink:
         if self._upsert is True:
             problem = f"{vault.name} is a table: name the one of its columns that records share"
             raise PlanError("upsert", problem)
+        if self._upsert and self._upsert not in fields.values:
+            known = ", ".join(fields.values)
+            raise PlanError("upsert", f"{vault.name} has no field {self._upsert!r}, but {known}")
         if self._byot == "ENABLE_STRICT" and (bare := [*fields.values.keys() - fields.tokens]):
             column = min(bare)
             problem = f"it wants tokens for every field, and {vault.name} has no {column}_token"

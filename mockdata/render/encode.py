@@ -1,0 +1,83 @@
+"""What a worker does for a session that encodes: it renders records and calls its function."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from mockdata.render.batch import Batch, Form
+from mockdata.render.places import Place
+from mockdata.render.program import Program
+from mockdata.render.task import OFFSET, Writing, blocks
+
+__all__ = ["Encoding", "encode"]
+
+FUNCTIONS: Final = 4
+"""Functions that a process keeps for its next tasks; a run has one."""
+
+
+class Encoding(NamedTuple):
+    """By what a batch is encoded, and where its bytes go."""
+
+    function: bytes
+    """The session's, pickled: what it raises when it is unpickled is an error like any other."""
+    place: Place
+    room: int
+    """Bytes that the place has."""
+
+
+def encode(program: Program, form: Form, start: int, stop: int, encoding: Encoding) -> int | bytes:
+    """Render the indices from ``start`` up to ``stop``, and have a function encode them.
+
+    What the function returns is written to the place if there is room; then the number of bytes is
+    returned. If there is not, the bytes are returned: this is rare, and so the place need not grow.
+    What the function raises has a note of the records.
+    """
+    batch = _batch(program, form, start, stop)
+    try:
+        data = memoryview(_function(encoding.function)(batch)).cast("B")
+    except Exception as error:
+        error.add_note(f"mockdata: at {form.name} records {start} to {stop - 1}")
+        raise _portable(error) from error.__cause__
+    if len(data) > encoding.room:
+        return bytes(data)
+    with Writing(encoding.place) as write:
+        write(data)
+    return len(data)
+
+
+def _batch(program: Program, form: Form, start: int, stop: int) -> Batch:
+    """Render records to memory of their own: the function may keep the batch."""
+    import numpy as np
+
+    outputs = [bytearray() for _ in program.lines]
+    offsets = [bytearray(OFFSET) for _ in program.lines if program.offsets]
+    for block in blocks(program, start, stop):
+        lines, ends = block[: len(outputs)], block[len(outputs) :]
+        for output, made, some in zip(outputs, offsets, ends, strict=False):
+            made.extend((np.frombuffer(some, np.int32)[1:] + np.int32(len(output))).data)
+        for output, some in zip(outputs, lines, strict=True):
+            output.extend(some)
+    views = (memoryview(made).toreadonly() for made in (*outputs, *offsets))
+    return Batch(form, start, stop - start, tuple(views))
+
+
+@lru_cache(FUNCTIONS)
+def _function(pickled: bytes) -> Any:
+    return pickle.loads(pickled)  # noqa: S301  (from the process that sent it)
+
+
+def _portable(error: Exception) -> Exception:
+    """Return an error that gets to another process; one that does not would look like a death."""
+    if multiprocessing.parent_process() is None:
+        return error
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301
+    except Exception:
+        made = RuntimeError(f"{type(error).__name__}: {error}")
+        for note in error.__notes__:
+            made.add_note(note)
+        return made
+    return error

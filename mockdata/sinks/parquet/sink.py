@@ -1,0 +1,132 @@
+"""Parquet files, complete or absent: one for each vault or table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from types import ModuleType
+from typing import Final
+
+from mockdata import __version__
+from mockdata.errors import PlanError
+from mockdata.render.batch import Encoded
+from mockdata.render.layout import Texts
+from mockdata.sinks.base import Run, Session, VaultRun
+from mockdata.sinks.folder import Folder, NewFile
+from mockdata.sinks.parquet.assembly import MAGIC, MOST_CHUNKS, MOST_GROUPS, Assembly
+from mockdata.workers.tasks import off_the_loop
+
+__all__ = ["ParquetSink"]
+
+GROUP: Final = 100_000
+"""Records of a row group, at most."""
+
+GROUP_BYTES: Final = 2**26
+"""Bytes of a row group's texts, about: of wide tables, a row group has fewer records."""
+
+SHARE: Final = 0.35
+"""Bytes of a file for each byte of text, about: names, and 16 characters of 36 that are random."""
+
+
+class ParquetSink:
+    """Writes a Parquet file for each vault or table in a folder, which it makes.
+
+    It is ``<name>.parquet``, with a vault's data column and token column side by side, or the
+    columns of the table in their types. The workers encode row groups of up to 100,000 records,
+    compressed by zstd. The footer has the run's seed, timestamp and part, the range of indices, and
+    the version of mockdata, under ``mockdata.seed`` and so on. The files are complete or absent, as
+    those of ``CsvSink`` are. Needs pyarrow: ``mockdata[parquet]``. Raises PlanError without it, or
+    for more records than a file has row groups for, and OSError, with the file's name.
+
+    Args:
+        folder: Its path; the folder above it has to be there.
+        clobber: Replace earlier files. If False, a file that is there is a FileExistsError.
+        fsync: Have the files and the folder reach the disk before the run ends.
+
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str] = "data",
+        *,
+        clobber: bool = True,
+        fsync: bool = False,
+    ) -> None:
+        self._folder = Folder(os.fspath(folder), clobber, fsync)
+
+    @asynccontextmanager
+    async def open(self, run: Run) -> AsyncIterator[Session]:
+        """Make the files, and write to them what the workers encode."""
+        blocks = _blocks()
+        rows = {vault.name: _group_rows(vault) for vault in run.vaults}
+        assemblies = {vault.name: _assembly(vault, run, blocks) for vault in run.vaults}
+        wanted = {vault.name: [_new_file(vault)] for vault in run.vaults}
+        async with self._folder.made(wanted) as made:
+            files = {name: made.of(name)[0] for name in wanted}
+
+            def add(encoded: Encoded) -> None:
+                files[encoded.vault].append(assemblies[encoded.vault].add(encoded.data))
+
+            async def write(encoded: Encoded) -> None:
+                await off_the_loop(partial(add, encoded))
+
+            def end() -> None:
+                for name, file in files.items():
+                    file.check()
+                    file.append(assemblies[name].end())
+                    file.check()
+
+            async def commit() -> None:
+                await off_the_loop(end)
+                await made.commit()
+
+            yield Session(
+                write=write,
+                encode=blocks.file_of,
+                layouts=dict.fromkeys(rows, Texts()),
+                batch_size=rows,
+                commit=commit,
+                file_sizes=lambda: {name: each.size for name, each in assemblies.items()},
+            )
+
+
+def _blocks() -> ModuleType:
+    """Return the module that makes row groups. Raises PlanError if pyarrow is not there."""
+    try:
+        from mockdata.sinks.parquet import blocks
+    except ImportError as error:
+        problem = "parquet needs pyarrow: pip install 'pyarrow>=18', or mockdata[parquet]"
+        raise PlanError("sink", problem) from error
+    return blocks
+
+
+def _group_rows(vault: VaultRun) -> int:
+    """Return how many records a row group has. Raises PlanError if they are too many groups."""
+    width = sum(vault.mean_widths())
+    rows = max(min(GROUP, int(GROUP_BYTES / width)), 1)
+    groups = min(MOST_GROUPS, MOST_CHUNKS // len(vault.columns))
+    if vault.records > (most := groups * rows):
+        problem = f"{vault.records} are more than the {most} of a Parquet file; use parts"
+        raise PlanError("counts", f"{vault.name}: {problem}")
+    return rows
+
+
+def _assembly(vault: VaultRun, run: Run, blocks: ModuleType) -> Assembly:
+    number, parts = run.part
+    metadata = {
+        "seed": run.seed,
+        "timestamp": run.timestamp,
+        "part": f"{number}/{parts}",
+        "start": vault.start,
+        "stop": vault.stop,
+        "version": __version__,
+    }
+    model = memoryview(blocks.empty_file(vault.columns, vault.types))
+    return Assembly(model, {f"mockdata.{key}": str(value) for key, value in metadata.items()})
+
+
+def _new_file(vault: VaultRun) -> NewFile:
+    expected = SHARE * vault.records * sum(vault.mean_widths())
+    return NewFile(f"{vault.name}.parquet", MAGIC, expected)
