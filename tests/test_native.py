@@ -36,8 +36,8 @@ CARD = Vault("card", "4[0-9]{14}{luhn}", "{same:6,4}", distinct=1_000)
 
 
 def columns_of_vault(vault):
-    resolved = Resolver({vault.name: vault}).vault(vault)
-    return resolved.value, resolved.token
+    resolved = Resolver({vault.name: vault}).resolved(vault.name)
+    return resolved.columns
 
 
 PACKED = [
@@ -54,8 +54,8 @@ PACKED = [
 @pytest.mark.parametrize("kind", renderers.RENDERERS)
 def test_golden_digests_are_of_both_renderers(name, kind, monkeypatch):
     monkeypatch.setenv(renderers.VARIABLE, kind)
-    resolved = Resolver(READY_MADE).vault(READY_MADE[name])
-    program = compile_program((resolved.value, resolved.token), CSV_LINES, **RUN)
+    resolved = Resolver(READY_MADE).resolved(name)
+    program = compile_program(resolved.columns, CSV_LINES, **RUN)
     renderer = renderers.renderer(program, 10_000)
     assert type(renderer).__module__ == f"mockdata.render.{'_native' if kind == 'native' else 'numpy_renderer'}"
     digests = [hashlib.sha256(), hashlib.sha256()]
