@@ -19,10 +19,10 @@ import pytest
 import uvloop
 from hypothesis import settings
 
+from mockdata.render import renderers
 from mockdata.render.batch import BATCH
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES
-from mockdata.render import renderers
 from mockdata.vaults.catalogue import DEFAULT, READY_MADE
 from mockdata.vaults.resolve import Resolver
 from mockdata.workers import pool

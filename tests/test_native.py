@@ -6,6 +6,7 @@ import struct
 import subprocess
 import sys
 import threading
+import tracemalloc
 from array import array
 
 import pytest
@@ -57,7 +58,10 @@ def test_golden_digests_are_of_both_renderers(name, kind, monkeypatch):
     resolved = Resolver(READY_MADE).resolved(name)
     program = compile_program(resolved.columns, CSV_LINES, **RUN)
     renderer = renderers.renderer(program, 10_000)
-    assert type(renderer).__module__ == f"mockdata.render.{'_native' if kind == 'native' else 'numpy_renderer'}"
+    assert (
+        type(renderer).__module__
+        == f"mockdata.render.{'_native' if kind == 'native' else 'numpy_renderer'}"
+    )
     digests = [hashlib.sha256(), hashlib.sha256()]
     for first in range(0, 30_001, 10_000):
         outputs = renderer.render(first, min(first + 10_000, 30_001))
@@ -74,8 +78,7 @@ def run(words, blobs, capacity=20):
     """Make and run whatever is no ValueError; return whether it was none."""
     try:
         renderer = native.Renderer(bytes(words), tuple(blobs), capacity)
-    except ValueError as error:
-        assert str(error).startswith("this is no program: ") or "whole words" in str(error)
+    except ValueError:
         return False
     for first in (0, 2**40 - capacity):
         outputs = renderer.render(first, first + capacity)
@@ -102,7 +105,9 @@ ODD_WORDS = st.one_of(
 
 
 @settings(max_examples=1_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(PACKED), st.lists(st.tuples(st.integers(0), ODD_WORDS), max_size=4), st.data())
+@given(
+    st.sampled_from(PACKED), st.lists(st.tuples(st.integers(0), ODD_WORDS), max_size=4), st.data()
+)
 def test_no_program_reads_or_writes_where_it_must_not(packed, changes, data):
     """Programs with words, lengths or tables of others; under a sanitizer, a wrong byte is fatal."""
     words, blobs = words_of(packed), [*packed[1]]
@@ -188,6 +193,27 @@ def test_lines_outlive_their_renderer_and_cannot_be_changed():
     assert lines.readonly
 
 
+def test_renderers_leave_no_memory_behind():
+    words, blobs = PACKED[1]
+    wrong = words[:-8]
+
+    def use():
+        for _ in range(50):
+            renderer = native.Renderer(words, blobs, 100)
+            renderer.render(0, 100), renderer.measure(0, 100), renderer.ends(0, 100)
+            with pytest.raises(ValueError):
+                native.Renderer(wrong, blobs, 100)
+
+    tracemalloc.start()
+    try:
+        use()
+        before = tracemalloc.get_traced_memory()[0]
+        use()
+        assert tracemalloc.get_traced_memory()[0] - before < 20_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_renderer_is_of_one_thread_at_a_time():
     """Another thread is refused, or its turn comes later: no lines are mixed up."""
     renderer = made(10_000, "name")
@@ -218,7 +244,7 @@ def test_the_command_renders_without_numpy(tmp_path):
         f"code = main(['1000', '--quiet', '--output', {str(tmp_path)!r}]);"
         "assert 'numpy' not in sys.modules; sys.exit(code)"
     )
-    environment = {"PATH": "", renderers.VARIABLE: "native"}
+    environment = os.environ | {renderers.VARIABLE: "native"}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, cwd=tmp_path)
     assert len([*tmp_path.iterdir()]) == 8
 
@@ -231,7 +257,7 @@ def test_without_the_extension_numpy_renders(monkeypatch):
     try:
         assert renderers.chosen() == "numpy"
         monkeypatch.setenv(renderers.VARIABLE, "native")
-        with pytest.raises(PlanError, match="MOCKDATA_RENDERER: .*C compiler"):
+        with pytest.raises(PlanError, match=r"MOCKDATA_RENDERER: .*C compiler"):
             renderers.chosen()
     finally:
         renderers.is_built.cache_clear()

@@ -1,7 +1,8 @@
 from collections.abc import Sequence
+from typing import Self
 
 class Renderer:
-    def __new__(cls, program: bytes, tables: tuple[bytes, ...], capacity: int) -> Renderer: ...
+    def __new__(cls, program: bytes, tables: tuple[bytes, ...], capacity: int) -> Self: ...
     @property
     def capacity(self) -> int: ...
     @property

@@ -81,7 +81,9 @@ def pack(program: Program) -> tuple[bytes, tuple[bytes, ...]]:
     read = {item.pick for items in lines for item in items if isinstance(item, Cell)}
     read |= {item.hash for items in lines for item in items if isinstance(item, Spell)}
     read |= {item.number for items in lines for item in items if isinstance(item, Count)}
-    vary = {item.pick for items in lines for item in items if isinstance(item, Cell) and varies(item)}
+    vary = {
+        item.pick for items in lines for item in items if isinstance(item, Cell) and varies(item)
+    }
     vary |= {item.number for items in lines for item in items if isinstance(item, Count)}
     measured = needed(program.steps, vary)
     made = needed(program.steps, read)

@@ -156,5 +156,5 @@ def _allocated(steps: Sequence[Step]) -> dict[int, int]:
 
 def _measuring(steps: Sequence[Step]) -> set[int]:
     """Return which steps the lengths depend on."""
-    puts = {turn for turn, step in enumerate(steps) if isinstance(step, PutLength)}
-    return puts | needed(steps, {steps[turn].pick for turn in puts})
+    puts = {turn: step.pick for turn, step in enumerate(steps) if isinstance(step, PutLength)}
+    return {*puts} | needed(steps, puts.values())

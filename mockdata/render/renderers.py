@@ -7,9 +7,8 @@ Both make the same bytes. The environment variable ``MOCKDATA_RENDERER`` chooses
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, SupportsInt
 
 from mockdata.errors import PlanError, one_line
 
@@ -20,6 +19,12 @@ __all__ = ["RENDERERS", "VARIABLE", "Renderer", "chosen", "is_built", "renderer"
 
 VARIABLE: Final = "MOCKDATA_RENDERER"
 RENDERERS: Final = "native", "numpy"
+
+
+class Ends(Protocol):
+    """Numbers, by their places."""
+
+    def __getitem__(self, place: int, /) -> SupportsInt: ...
 
 
 class Renderer(Protocol):
@@ -43,7 +48,7 @@ class Renderer(Protocol):
         """Return how many bytes each output has for a range of indices."""
         ...
 
-    def ends(self, output: int, count: int, /) -> Sequence[int]:
+    def ends(self, output: int, count: int, /) -> Ends:
         """Return where each of the ``count`` lines that were rendered last ends in an output."""
         ...
 
@@ -66,7 +71,9 @@ def chosen() -> str:
         problem = f"{one_line(repr(name[:40]))} is no renderer: {' or '.join(RENDERERS)}"
         raise PlanError(VARIABLE, problem)
     if name == "native" and not is_built():
-        problem = "this installation has no native renderer; install mockdata where there is a C compiler"
+        problem = (
+            "this installation has no native renderer; install mockdata where there is a C compiler"
+        )
         raise PlanError(VARIABLE, problem)
     return name or ("native" if is_built() else "numpy")
 

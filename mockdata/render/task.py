@@ -108,7 +108,7 @@ def _sizes(renderer: Renderer, outputs: int, count: int, batch: int) -> list[tup
     sizes = []
     for output in range(outputs):
         ends = renderer.ends(output, count)
-        sizes.append([int(b - a) for a, b in pairwise([0, *(ends[k - 1] for k in last)])])
+        sizes.append([b - a for a, b in pairwise([0, *(int(ends[k - 1]) for k in last)])])
     return [*zip(*sizes, strict=True)]
 
 
