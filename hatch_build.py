@@ -2,8 +2,9 @@
 
 Without a C compiler or Python's headers the wheel is one of Python alone, and numpy renders. The
 extension is of the stable ABI: what one Python has built runs on every later one.
-``MOCKDATA_BUILD=python`` leaves it out, ``MOCKDATA_BUILD=native`` has the build fail without it, and
-``MOCKDATA_CFLAGS`` takes the place of the compiler's flags.
+
+``MOCKDATA_BUILD=python`` leaves it out, and ``MOCKDATA_BUILD=native`` has the build fail without
+it. ``MOCKDATA_CFLAGS`` takes the place of the compiler's flags.
 """
 
 from __future__ import annotations
