@@ -264,7 +264,7 @@ static uint16_t luhn_of_word(u64 kind, u64 word)
 }
 
 /* As long as all rows of the terms so far have the same parity, `odd` is it; then it is -1. */
-static void check_digits(const Renderer *self, const Step *s, u64 *out)
+static void check_digits(const Renderer *self, const Step *s, u64 *restrict out)
 {
     unsigned char odds[TILE];
     int odd = 0;
@@ -325,7 +325,7 @@ static void walk(const Step *s, const u64 *tweak, u64 *left, u64 *right)
 static void scatter(const Renderer *self, const Step *s)
 {
     const u64 *w = s->w, size = w[4], lefts = w[5], rights = w[6];
-    u64 *left = self->values + w[0] * TILE, *right = self->values + w[1] * TILE;
+    u64 *restrict left = self->values + w[0] * TILE, *restrict right = self->values + w[1] * TILE;
     const u64 *number = self->values + w[2] * TILE;
     const u64 *tweak = w[3] ? self->values + w[3] * TILE : NULL;
     const u64 left_mask = mask_of(lefts), right_mask = mask_of(rights);
@@ -350,7 +350,7 @@ static void scatter(const Renderer *self, const Step *s)
         walk(s, tweak, left, right);
 }
 
-static void pick(const Table *t, const u64 *word, u64 lower, u64 *out)
+static void pick(const Table *t, const u64 *word, u64 lower, u64 *restrict out)
 {
     const u64 *buckets = t->buckets;
     const int up = lower ? 32 : 0, down = 63 - (int)t->width;
@@ -368,7 +368,7 @@ static void pick(const Table *t, const u64 *word, u64 lower, u64 *out)
         }
 }
 
-static void digit(u64 *fraction, u64 size, u64 *out)
+static void digit(u64 *restrict fraction, u64 size, u64 *restrict out)
 {
     if (size <= 1 << 16)
         for (int k = 0; k < TILE; k++) {
@@ -395,7 +395,7 @@ static void tweak(const Renderer *self, const Step *s, u64 *out)
     }
 }
 
-static void shift(const Step *s, const u64 *in, u64 *out)
+static void shift(const Step *s, const u64 *in, u64 *restrict out)
 {
     const u64 *w = s->w;
     for (int k = 0; k < TILE; k++)
@@ -409,7 +409,7 @@ static void run(const Renderer *self, const Step *s)
 {
     const u64 *w = s->w;
 #define REGISTER(k) (self->values + w[k] * TILE)
-    u64 *out = REGISTER(0);
+    u64 *restrict out = REGISTER(0);  /* no other step writes it, and none of its operands is it */
 #define EACH(expression) for (int k = 0; k < TILE; k++) { out[k] = (expression); } break
     switch (s->op) {
     case DISTINCT: { const u64 *in = REGISTER(1); EACH(high(mixed(w[2] + in[k] * w[3]), w[4])); }
@@ -426,7 +426,7 @@ static void run(const Renderer *self, const Step *s)
     case SCATTER: scatter(self, s); break;
     case JOIN: { const u64 *top = REGISTER(1), *low = REGISTER(3); EACH(top[k] * w[2] + low[k]); }
     case SPLIT: {
-        u64 *low = REGISTER(1), by = w[3];
+        u64 *restrict low = REGISTER(1), by = w[3];
         const u64 *in = REGISTER(2);
         const Divider d = s->divider;
         for (int k = 0; k < TILE; k++) {
@@ -538,19 +538,20 @@ static inline __attribute__((always_inline)) void put_slots(const Item *item, u6
 {
     const unsigned char *texts = item->table->texts;
     const u64 *reg = item->reg;
+    const int fits = item->fits;
     for (u64 k = 0; k < count; k++) {
         const unsigned char *slot = texts + reg[k] * width;
         char *to = at[k], behind[32] = {0};
-        if (!item->fits)
+        if (!fits)
             memcpy(behind, ends[k], width);
         memcpy(to, slot, width);
-        if (!item->fits)
+        if (!fits)
             memcpy(ends[k], behind, width);
         at[k] = to + slot[width - 1];
     }
 }
 
-static void add_lengths(const Item *item, u64 *lengths)
+static void add_lengths(const Item *item, u64 *restrict lengths)
 {
     const Table *t = item->table;
     const u64 *reg = item->reg;
