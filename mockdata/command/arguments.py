@@ -293,7 +293,7 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "-q --quiet": _flag("nothing but errors"),
         "--no-progress": _flag("no live progress"),
         "--json": _flag("the report as JSON on stdout (stderr with -s stdout)"),
-        "-V --version": _printed(version, "print the version and exit"),
+        "-V --version": _printed(version, "print the version and the renderer, and exit"),
         "-h --help": _printed(help_text, "print this help and exit"),
     },
 }

@@ -626,11 +626,17 @@ static void render(const Renderer *self, u64 start, u64 count, char **ends)
 
 static void measure(const Renderer *self, u64 start, u64 count, u64 *sizes)
 {
-    memset(sizes, 0, self->outputs_count * sizeof *sizes);
-    for (u64 first = 0; first < count; first += TILE) {
+    u64 varying = 0;
+    for (u64 n = 0; n < self->outputs_count; n++) {
+        sizes[n] = self->outputs[n].varies ? 0 : count * self->outputs[n].longest;
+        varying += self->outputs[n].varies;
+    }
+    for (u64 first = 0; varying && first < count; first += TILE) {
         u64 size = count - first < TILE ? count - first : TILE, lengths[TILE];
         run_all(self, start + first, size, 1);
         for (u64 n = 0; n < self->outputs_count; n++) {
+            if (!self->outputs[n].varies)
+                continue;
             measure_lines(self->outputs + n, lengths);
             for (u64 k = 0; k < size; k++)
                 sizes[n] += lengths[k];
