@@ -6,11 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["tests", "lint", "types"]
+nox.options.sessions = ["tests", "numpy", "lint", "types"]
 nox.options.error_on_missing_interpreters = False
 
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
@@ -38,6 +39,52 @@ def tests(session: nox.Session) -> None:
     """Run the tests, on the oldest and the newest Python there is."""
     session.install("-e", ".[test]")
     session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs)
+
+
+@nox.session(python=interpreters()[-1])
+def numpy(session: nox.Session) -> None:
+    """Run the tests with the renderer that machines without a compiler have."""
+    session.install("-e", ".[test]")
+    arguments = ("-n", "auto", "--dist", "loadfile", *session.posargs)
+    session.run("pytest", *arguments, env={"MOCKDATA_RENDERER": "numpy"})
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """Run the compiled renderer where each wrong address and undefined operation is fatal."""
+    flags = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+    session.install(".[test]", env={"MOCKDATA_BUILD": "native", "MOCKDATA_CFLAGS": flags})
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    libraries = [
+        session.run(compiler, f"-print-file-name=lib{name}.so", external=True, silent=True)
+        for name in ("asan", "ubsan")
+    ]
+    environment = {
+        "LD_PRELOAD": " ".join(str(library).strip() for library in libraries),
+        "ASAN_OPTIONS": "detect_leaks=0",  # Python's own
+        "PYTHONMALLOC": "malloc",  # so that the end of every object is watched
+    }
+    tests = ("tests/test_native.py", "tests/test_renderer.py")
+    session.run("pytest", *tests, *session.posargs, env=environment)
+
+
+@nox.session(python=interpreters()[0])
+def wheels(session: nox.Session) -> None:
+    """Build the sdist and, out of it, the wheel; test both on the oldest and the newest Python."""
+    session.install("build")
+    made = Path(session.create_tmp())
+    shutil.rmtree(made / "dist", ignore_errors=True)
+    command = ("python", "-m", "build", "--outdir", str(made / "dist"))
+    session.run(*command, env={"MOCKDATA_BUILD": "native"})
+    tests = [f"tests/test_{what}.py" for what in ("native", "golden", "command", "csv")]
+    for interpreter in interpreters():
+        for package in (made / "dist").iterdir():
+            place = made / "installed"
+            session.run(interpreter, "-m", "venv", "--clear", str(place), external=True)
+            python = str(place / "bin" / "python")
+            session.run(python, "-m", "pip", "install", "-q", f"{package}[test]", external=True)
+            session.run(python, "-I", "-m", "mockdata", "--version", external=True)
+            session.run(str(place / "bin" / "pytest"), *tests, *session.posargs, external=True)
 
 
 @nox.session(python=interpreters()[0])

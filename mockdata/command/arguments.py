@@ -276,6 +276,13 @@ def _printed(text: Callable[[], str], about: str) -> dict[str, Any]:
     return {"action": _Print, "nargs": 0, "const": text, "help": about}
 
 
+def version() -> str:
+    """Return what ``--version`` prints. Raises PlanError for a renderer that there is not."""
+    from mockdata.render.renderers import chosen
+
+    return f"mockdata {__version__}, {chosen()} renderer\n"
+
+
 def _number(about: str) -> dict[str, Any]:
     return {"metavar": "N", "type": read_number, "help": about}
 
@@ -334,7 +341,7 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "-q --quiet": _flag("nothing but errors"),
         "--no-progress": _flag("no live progress"),
         "--json": _flag("the report as JSON on stdout (stderr with -s stdout)"),
-        "-V --version": _printed(lambda: f"mockdata {__version__}\n", "print the version and exit"),
+        "-V --version": _printed(version, "print the version and the renderer, and exit"),
         "-h --help": _printed(help_text, "print this help and exit"),
     },
 }
