@@ -16,6 +16,7 @@ import pytest
 import mockdata
 from mockdata.sinks.csv import CsvSink
 from mockdata.sinks.jsonl import JsonlSink
+from mockdata.sinks.parquet import ParquetSink
 from mockdata.sinks.stores import connect as connecting
 from mockdata.sinks.stores import sizes
 from mockdata.sinks.stores.connect import Patience, connect
@@ -25,10 +26,10 @@ from .conftest import RUN, children, kept
 from .odd import ODD, PEOPLE, QUOTED
 from .s3 import Bucket, S3Server, proxy_to
 
-MIXED = {ODD: 10_001, QUOTED: 25, PEOPLE: 301, "name": 200_000}
+MIXED = {ODD: 10_001, QUOTED: 25, PEOPLE: 301, "name": 250_000}
 """Objects that are put in one go, and, of ``name``, some that are larger than a part."""
 
-SINKS = {"csv": CsvSink, "jsonl": JsonlSink}
+SINKS = {"csv": CsvSink, "jsonl": JsonlSink, "parquet": ParquetSink}
 
 
 @pytest.fixture(scope="module")

@@ -222,7 +222,7 @@ async def test_rows_that_are_not_those_of_the_layout_are_a_fault():
     ("changes", "fault"),
     [
         ({"layouts": {"sn": ROWS["csv"]}}, "a layout for 'sn', which is not in the run"),
-        ({"layouts": {"ssn": "csv"}}, "its layout of ssn is 'csv', no Columns or Rows"),
+        ({"layouts": {"ssn": "csv"}}, "its layout of ssn is 'csv', no Columns, Rows or Texts"),
         ({"layouts": {"ssn": mockdata.Rows(b"", (), b"")}}, "raised PlanError.*layout of ssn"),
         ({"batch_size": 10_001}, "raised PlanError.*batch_size 10001"),
     ],

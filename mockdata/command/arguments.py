@@ -16,9 +16,24 @@ from mockdata.sinks import AnySink, Run
 from mockdata.sinks.stores.url import check_url, is_url
 from mockdata.vaults.file import Definitions, definitions
 
-__all__ = ["FILE_SINKS", "FOLDER", "FORMATS", "Options", "Said", "help_text", "load_sink", "parse"]
+__all__ = [
+    "FILE_SINKS",
+    "FOLDER",
+    "FORMATS",
+    "LOCAL",
+    "Options",
+    "Said",
+    "help_text",
+    "load_sink",
+    "parse",
+]
 
 FORMATS: Final = ("csv", "jsonl")
+
+LOCAL: Final = "local"
+"""The cluster that is started for a run, on this machine."""
+
+MOST_PARTS: Final = 99_999
 
 FOLDER: Final = "data"
 
@@ -76,6 +91,9 @@ class Options:
     clobber: bool
     fsync: bool
     workers: int | None
+    dask: str | None
+    """The scheduler's address, or ``local``."""
+    parts: int | None
     rate: str | None
     """As it was written; ``read_rate`` makes it a number."""
     quiet: bool
@@ -111,6 +129,7 @@ def parse(arguments: Sequence[str], said: Said | None = None) -> Options:
     checked_rate(read_rate(given.rate))  # type: ignore[arg-type]
     _move_argument(given)
     _check_sink_options(given)
+    _check_cluster_options(given)
     return Options(
         run=run,
         vaults=given.vaults,
@@ -125,6 +144,8 @@ def parse(arguments: Sequence[str], said: Said | None = None) -> Options:
         clobber=not given.no_clobber,
         fsync=given.fsync,
         workers=given.workers,
+        dask=given.dask,
+        parts=given.parts,
         rate=given.rate,
         quiet=given.quiet,
         progress=not (given.quiet or given.no_progress),
@@ -181,6 +202,26 @@ def _check_sink_options(given: argparse.Namespace) -> None:
     for option, (sinks, only) in SINK_OPTIONS.items():
         if getattr(given, option) and (given.sink not in sinks or given.format == "jsonl"):
             raise PlanError(option.replace("_", "-"), f"is for {only}")
+
+
+def _check_cluster_options(given: argparse.Namespace) -> None:
+    """Refuse what does not go together with ``--dask``, and what needs it."""
+    if given.dask is None:
+        if given.parts is not None:
+            raise PlanError("parts", "is for --dask; for one part of a run, say --part K/N")
+        return
+    if not given.dask:
+        raise PlanError("dask", f"'' is not a scheduler's address, and not {LOCAL}")
+    if given.sink not in FILE_SINKS:
+        raise PlanError("dask", f"is for files: -s {', '.join(FILE_SINKS)}")
+    if given.parts is not None and not 1 <= given.parts <= MOST_PARTS:
+        raise PlanError("parts", f"{given.parts} is not a whole number from 1 to {MOST_PARTS}")
+    if given.workers is not None and given.dask != LOCAL:
+        raise PlanError("workers", f"is for --dask {LOCAL}: a cluster has its own")
+    taken = {"part": given.part != "1/1", "rate": given.rate, "no-clobber": given.no_clobber}
+    for option, is_given in taken.items():
+        if is_given:
+            raise PlanError(option, "does not go together with --dask")
 
 
 def load_sink(options: Options) -> AnySink:
@@ -288,6 +329,13 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "how fast": {
         "-w --workers": _number("processes (default: the CPUs, at most 8)"),
         "--rate": {"metavar": "N", "help": "records a second, at most, all vaults together"},
+    },
+    "on many machines": {
+        "--dask": {
+            "metavar": "ADDRESS",
+            "help": f"on a Dask cluster: its scheduler's address, or {LOCAL} for one of processes",
+        },
+        "--parts": _number("folders that the run is cut into (default: 2M records each)"),
     },
     "what you see": {
         "-q --quiet": _flag("nothing but errors"),

@@ -106,8 +106,6 @@ def _nobody_reads() -> bool:
 
 def _generate(options: Options, watch: Watch, signals: Signals) -> Report:
     """Run the library on an event loop of the command's own; a signal cancels it."""
-    from mockdata.pipeline.run import generate
-
     gc.enable()
     made: list[Report] = []
 
@@ -124,19 +122,7 @@ def _generate(options: Options, watch: Watch, signals: Signals) -> Report:
                 if show is not None:
                     show(progress)
 
-            report = await generate(
-                options.counts,
-                sink=watch,
-                vaults=options.defined,  # type: ignore[arg-type]  # what the file said
-                seed=options.run.seed,
-                timestamp=options.run.timestamp,
-                start=options.start,
-                part=options.part,
-                rate=read_rate(options.rate),  # type: ignore[arg-type]  # it is checked
-                workers=options.workers,
-                on_progress=on_progress,
-            )
-            made.append(report)
+            made.append(await _made(options, watch, on_progress))
 
     with naming("event loop"):
         check_files(LOOP_FILES)
@@ -147,6 +133,30 @@ def _generate(options: Options, watch: Watch, signals: Signals) -> Report:
             if not made:
                 raise
     return made[0]
+
+
+async def _made(
+    options: Options, watch: Watch, on_progress: Callable[[Progress], object]
+) -> Report:
+    """Make the run, here or on a cluster."""
+    if options.dask is not None:
+        from mockdata.command.cluster import generate_on_cluster
+
+        return await generate_on_cluster(options, on_progress)
+    from mockdata.pipeline.run import generate
+
+    return await generate(
+        options.counts,
+        sink=watch,
+        vaults=options.defined,  # type: ignore[arg-type]  # what the file said
+        seed=options.run.seed,
+        timestamp=options.run.timestamp,
+        start=options.start,
+        part=options.part,
+        rate=read_rate(options.rate),  # type: ignore[arg-type]  # it is checked
+        workers=options.workers,
+        on_progress=on_progress,
+    )
 
 
 def _progress(

@@ -65,6 +65,10 @@ def _place(options: Options) -> Iterator[str]:
     yield from (flag for flag, is_given in flags.items() if is_given)
     if options.rate is not None:
         yield from ("--rate", options.rate)
+    if options.dask is not None:
+        yield from _option("--dask", "--dask", options.dask)
+    if options.parts is not None:
+        yield from ("--parts", str(options.parts))
 
 
 def _option(short: str, long: str, value: str) -> tuple[str, ...]:

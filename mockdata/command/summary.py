@@ -33,7 +33,12 @@ def summary(report: Report, options: Options, command: str) -> str:
     """Return what is said when a run is done; ``command`` repeats it."""
     lines = _vault_lines(report, options.run, options.sink)
     where = f" in {options.output}" if options.sink in FILES else ""
-    if options.store:
+    if options.dask is not None:
+        from mockdata.dask.job import default_parts
+
+        parts = options.parts or default_parts(report.records)
+        where = f" in {parts} {'parts' if parts > 1 else 'part'} in {options.output}"
+    elif options.store:
         lines = [f"{url}   {scaled(size, 'B')}" for url, size in objects(report, options).items()]
     size, seconds = scaled(report.bytes, "B"), f"{report.seconds:.2f} s"
     lines.append(
@@ -50,7 +55,8 @@ def summary(report: Report, options: Options, command: str) -> str:
 def objects(report: Report, options: Options) -> dict[str, int]:
     """Return the URLs of the objects that a run has made, and their bytes."""
     made: dict[str, int] = {}
-    for vault in options.run.vaults if options.store else ():
+    of_one_folder = options.store and options.dask is None
+    for vault in options.run.vaults if of_one_folder else ():
         taken = report.vaults[vault.name]
         endings = FILES[options.sink][vault.is_table]
         sizes = (taken.data_bytes, taken.token_bytes)

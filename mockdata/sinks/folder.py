@@ -49,6 +49,8 @@ class NewFile:
     name: str
     header: bytes = b""
     expected: float = 0.0
+    most: float = 0.0
+    """How many bytes come to it at most, if ``expected`` may be far off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +157,18 @@ class _Files:
         """Return where the workers write to, by the names of vaults."""
         return {vault: [file.place for file in each] for vault, each in self._of_vaults.items()}
 
-    def of(self, vault: str) -> list[_File]:
-        """Return the files of a vault, for a sink that writes to them itself."""
-        return self._of_vaults[vault]
+    async def append(self, vault: str, content: bytes | memoryview) -> None:
+        """Write at the end of a vault's file, if it has one that the sink itself writes to."""
+        (file,) = self._of_vaults[vault]
+        await off_the_loop(partial(file.append, content))
+
+    async def check(self) -> None:
+        """Raise OSError unless the files that were appended to are there, and whole."""
+        await off_the_loop(self._check)
+
+    def _check(self) -> None:
+        for file in self._files:
+            file.check()
 
     async def commit(self) -> None:
         """Give the files their names, once all of them are whole."""

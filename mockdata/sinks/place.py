@@ -13,11 +13,33 @@ from mockdata.sinks.base import Session
 from mockdata.sinks.folder import Folder, NewFile
 from mockdata.sinks.stores.url import check_url, is_url
 
-__all__ = ["Place", "place_at"]
+__all__ = ["NewFiles", "Place", "place_at"]
+
+
+class NewFiles(Protocol):
+    """Files that are open, for a sink that writes to them itself, one for each vault."""
+
+    async def append(self, vault: str, content: bytes | memoryview, /) -> None:
+        """Write at the end of a vault's file."""
+        ...
+
+    async def check(self) -> None:
+        """Raise OSError unless the files are there, as far as they are written."""
+        ...
+
+    async def commit(self) -> None:
+        """Have the files appear under their names."""
+        ...
 
 
 class Place(Protocol):
     """Opens the new files of a run, complete or absent: a format says which, a place says how."""
+
+    def made(
+        self, files: Mapping[str, Sequence[NewFile]], /
+    ) -> AbstractAsyncContextManager[NewFiles]:
+        """Yield the files, to be written to and committed; they are by the names of vaults."""
+        ...
 
     def open(
         self, files: Mapping[str, Sequence[NewFile]], layouts: Mapping[str, Layout], /

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
 from mockdata.render.batch import Batch, Encoded
-from mockdata.render.layout import Columns, Rows
+from mockdata.render.layout import Columns, Rows, Texts
 from mockdata.sinks import AnySink, Delivery, Run, Session, Sink, Writer
 
 __all__ = ["Item", "Trial"]
@@ -98,8 +98,8 @@ class Trial:
         for name, layout in session.layouts.items():
             if name not in vaults:
                 raise self.fault(f"it has a layout for {name!r}, which is not in the run")
-            if not isinstance(layout, Columns | Rows):
-                raise self.fault(f"its layout of {name} is {layout!r}, no Columns or Rows")
+            if not isinstance(layout, Columns | Rows | Texts):
+                raise self.fault(f"its layout of {name} is {layout!r}, no Columns, Rows or Texts")
 
     def _watched_write(self, write: Writer) -> Writer:
         async def watched(batch: Any) -> None:

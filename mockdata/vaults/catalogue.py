@@ -112,15 +112,15 @@ class Known(Mapping[str, "Vault | Table"]):
     _made: ClassVar[dict[str, Vault]] = {}
 
     def __init__(self, given: Mapping[str, Vault | Table]) -> None:
-        self._given = given
+        self.given = given
 
     def joined(self, given: Mapping[str, Vault | Table]) -> Known:
         """Return this set with others, which take the place of those of their names."""
-        return Known({**self._given, **given})
+        return Known({**self.given, **given})
 
     def __getitem__(self, name: str) -> Vault | Table:
-        if name in self._given:
-            return self._given[name]
+        if name in self.given:
+            return self.given[name]
         if name not in self._made:
             from mockdata.vaults.vault import Vault
 
@@ -128,13 +128,13 @@ class Known(Mapping[str, "Vault | Table"]):
         return self._made[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**DEFINITIONS, **self._given})
+        return iter({**DEFINITIONS, **self.given})
 
     def __len__(self) -> int:
-        return len({*DEFINITIONS, *self._given})
+        return len({*DEFINITIONS, *self.given})
 
     def __contains__(self, name: object) -> bool:
-        return name in self._given or name in DEFINITIONS
+        return name in self.given or name in DEFINITIONS
 
 
 READY_MADE: Final = Known({})

@@ -34,6 +34,11 @@ class Definitions:
     known: Known
     counted: tuple[str, ...]
 
+    @property
+    def given(self) -> tuple[Vault | Table, ...]:
+        """The definitions that are not ready-made ones."""
+        return tuple(self.known.given.values())
+
     def joined(self, more: Iterable[Vault | Table]) -> Definitions:
         """Return these definitions with others, which take the place of those of their names."""
         given = {definition.name: definition for definition in more}

@@ -21,7 +21,7 @@ from mockdata.workers.tasks import off_the_loop
 if TYPE_CHECKING:
     from mockdata.workers.processes import Processes
 
-__all__ = ["Pool", "Records", "Task", "open_pool", "under_way"]
+__all__ = ["InThread", "Pool", "Records", "Task", "open_pool", "under_way"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,7 +57,7 @@ def _pool(records: int, workers: int, executor: Executor | None) -> Pool:
 
         if may_have_processes():
             return WorkerPool(Processes, workers)
-    return Pool(_Here(), 1)
+    return Pool(InThread(), 1)
 
 
 class Task(Generic[T]):
@@ -207,10 +207,11 @@ async def _stop(*pools: Processes | None) -> None:
         await off_the_loop(processes.kill)
 
 
-class _Here(Executor):
-    """Runs each task at once, in this process."""
+class InThread(Executor):
+    """Runs each task at once, in the thread that gives it."""
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Call a function, and return the future with what has come of it."""
         future: Future[T] = Future()
         try:
             future.set_result(function(*args, **kwargs))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from types import ModuleType
 from typing import Final
 
@@ -14,9 +13,9 @@ from mockdata.errors import PlanError
 from mockdata.render.batch import Encoded
 from mockdata.render.layout import Texts
 from mockdata.sinks.base import Run, Session, VaultRun
-from mockdata.sinks.folder import Folder, NewFile
+from mockdata.sinks.folder import NewFile
 from mockdata.sinks.parquet.assembly import MAGIC, MOST_CHUNKS, MOST_GROUPS, Assembly
-from mockdata.workers.tasks import off_the_loop
+from mockdata.sinks.place import place_at
 
 __all__ = ["ParquetSink"]
 
@@ -54,7 +53,7 @@ class ParquetSink:
         clobber: bool = True,
         fsync: bool = False,
     ) -> None:
-        self._folder = Folder(os.fspath(folder), clobber, fsync)
+        self._place = place_at(folder, clobber=clobber, fsync=fsync)
 
     @asynccontextmanager
     async def open(self, run: Run) -> AsyncIterator[Session]:
@@ -63,23 +62,16 @@ class ParquetSink:
         rows = {vault.name: _group_rows(vault) for vault in run.vaults}
         assemblies = {vault.name: _assembly(vault, run, blocks) for vault in run.vaults}
         wanted = {vault.name: [_new_file(vault)] for vault in run.vaults}
-        async with self._folder.made(wanted) as made:
-            files = {name: made.of(name)[0] for name in wanted}
-
-            def add(encoded: Encoded) -> None:
-                files[encoded.vault].append(assemblies[encoded.vault].add(encoded.data))
+        async with self._place.made(wanted) as made:
 
             async def write(encoded: Encoded) -> None:
-                await off_the_loop(partial(add, encoded))
-
-            def end() -> None:
-                for name, file in files.items():
-                    file.check()
-                    file.append(assemblies[name].end())
-                    file.check()
+                await made.append(encoded.vault, assemblies[encoded.vault].add(encoded.data))
 
             async def commit() -> None:
-                await off_the_loop(end)
+                await made.check()
+                for name, assembly in assemblies.items():
+                    await made.append(name, assembly.end())
+                await made.check()
                 await made.commit()
 
             yield Session(
@@ -128,5 +120,5 @@ def _assembly(vault: VaultRun, run: Run, blocks: ModuleType) -> Assembly:
 
 
 def _new_file(vault: VaultRun) -> NewFile:
-    expected = SHARE * vault.records * sum(vault.mean_widths())
-    return NewFile(f"{vault.name}.parquet", MAGIC, expected)
+    texts = vault.records * sum(vault.mean_widths())
+    return NewFile(f"{vault.name}.parquet", MAGIC, SHARE * texts, most=texts)

@@ -149,6 +149,14 @@ class Uploads:
                 continue
             raise FileExistsError(errno.EEXIST, "File exists", upload.url)
 
+    async def append(self, vault: str, content: bytes | memoryview) -> None:
+        """Write at the end of a vault's object, if it has one alone."""
+        (upload,) = self.of(vault)
+        await upload.append(content)
+
+    async def check(self) -> None:
+        """Do nothing: what is uploaded is checked when it is closed."""
+
     async def commit(self) -> None:
         """Have the objects appear. If one does not, those that did are deleted again.
 
@@ -200,4 +208,4 @@ class Uploads:
 def _part_size(place: Store, file: NewFile) -> int:
     size = len(file.header) + file.expected
     check_size(place.url_of(file), size)
-    return part_size(size)
+    return part_size(max(size, file.most))

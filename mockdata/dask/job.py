@@ -1,0 +1,98 @@
+"""What a run is to its tasks, as plain data that travels to the workers once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import mockdata
+from mockdata.errors import PlanError
+from mockdata.sinks import Run, Sink
+from mockdata.vaults.texts import did_you_mean
+from mockdata.vaults.vault import Table, Vault
+
+__all__ = ["FORMATS", "Job", "default_parts", "fingerprint"]
+
+FORMATS: Final = {"csv": "CsvSink", "jsonl": "JsonlSink", "parquet": "ParquetSink"}
+
+PART_RECORDS: Final = 2_000_000
+"""Records of a task, at least, of all vaults together: this many take a worker some tenths of a
+second, and a task costs the scheduler a millisecond."""
+
+MOST_BY_DEFAULT: Final = 10_000
+"""Parts, unless you ask for more: a folder of that many is still pleasant to list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run, cut into ``parts`` parts, each of which goes to a folder of its own in ``place``."""
+
+    run_id: str
+    """What tells the run's records and files from those of others; see ``fingerprint``."""
+    counts: dict[str, int]
+    start: dict[str, int]
+    seed: int
+    timestamp: int
+    definitions: tuple[Vault | Table, ...]
+    parts: int
+    place: str
+    """A folder, by its absolute path, or the URL of an object store."""
+    format: str
+    options: dict[str, Any] = field(default_factory=dict)
+    """Arguments of the format's sink."""
+    version: str = mockdata.__version__
+
+    @property
+    def is_store(self) -> bool:
+        """Whether the parts go to an object store."""
+        return "://" in self.place
+
+    @property
+    def topic(self) -> str:
+        """What the workers' messages to the client stand under."""
+        return f"mockdata-{self.run_id}"
+
+    def name(self, number: int) -> str:
+        """Return what the folder of a part is called.
+
+        >>> Job("", {}, {}, 0, 0, (), 64, "out", "csv").name(1)
+        'part-00001-of-00064'
+        """
+        return f"part-{number:05}-of-{self.parts:05}"
+
+    def sink(self, place: str) -> Sink:
+        """Return the sink that writes a part."""
+        sink: Sink = getattr(mockdata, FORMATS[self.format])(place, **self.options)
+        return sink
+
+
+def default_parts(records: int) -> int:
+    """Return into how many parts a run is cut.
+
+    >>> default_parts(1000), default_parts(4 * 10**9)
+    (1, 2000)
+    """
+    return min(max(records // PART_RECORDS, 1), MOST_BY_DEFAULT)
+
+
+def fingerprint(run: Run, *settings: object) -> str:
+    """Return 16 hexadecimal digits that depend on all that the bytes of a run depend on."""
+    vaults = [(v.name, v.start, v.stop, v.columns, v.resolved.columns) for v in run.vaults]
+    content = repr((mockdata.__version__, run.seed, run.timestamp, vaults, settings))
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def checked_format(name: object) -> str:
+    """Return the format. Raises PlanError for one that there is not."""
+    if name not in FORMATS:
+        problem = f"{name!r} is not one of {', '.join(FORMATS)}"
+        raise PlanError("format", problem + did_you_mean(str(name), FORMATS))
+    return str(name)
+
+
+def checked_parts(parts: object) -> int:
+    """Return the number of parts. Raises PlanError unless it is one from 1 to 99,999."""
+    if isinstance(parts, bool) or not isinstance(parts, int) or not 1 <= parts <= 99_999:
+        raise PlanError("parts", f"{parts!r} is not a whole number from 1 to 99999")
+    return parts
