@@ -21,7 +21,6 @@
    - All arithmetic is unsigned. Shifts are by less than the word's bits: see where they are made. */
 
 #define Py_LIMITED_API 0x030B0000
-#define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdint.h>
 #include <string.h>
@@ -1043,12 +1042,14 @@ static int make_room(Renderer *self, Output *output)
 
 static PyObject *renderer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    const char *words;
+    char *words;
     Py_ssize_t size, capacity;
-    PyObject *blobs;
+    PyObject *program, *blobs;
     static char *names[] = {"program", "tables", "capacity", NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "y#O!n", names, &words, &size, &PyTuple_Type,
-                                     &blobs, &capacity))
+    /* No "y#": built with 3.13's headers or later, it would not work on 3.12 and earlier. */
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "SO!n", names, &program, &PyTuple_Type, &blobs,
+                                     &capacity)
+        || PyBytes_AsStringAndSize(program, &words, &size) < 0)
         return NULL;
     if (capacity < 1 || capacity > 1 << 24 || size % 8 || size > 1 << 28) {
         PyErr_SetString(PyExc_ValueError, "a program of whole words, and a capacity, are needed");
