@@ -37,7 +37,7 @@ def interpreters() -> list[str]:
 PYTHONS = interpreters()
 
 LEAST = {"MOCKDATA_RENDERER": "numpy", "MOCKDATA_TEST_LOOPS": "asyncio"}
-"""What the oldest Python is tested with: the renderer that needs no compiler, and one event loop."""
+"""What the oldest Python is tested with: the renderer that needs no compiler, on one event loop."""
 
 
 @nox.session(python=PYTHONS)
