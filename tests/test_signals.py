@@ -3,6 +3,7 @@
 It leaves, and nothing of the run. Each test is run with Python's streams buffered and not.
 """
 
+import json
 import os
 import pty
 import signal
@@ -123,6 +124,20 @@ def struck(earlier, tmp_path):
         return began.returncode
 
     return run
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("where", BEFORE_THE_RUN)
+@pytest.mark.parametrize("sink", ["-scsv", "--sink=stdout:jsonl"])
+def test_json_of_a_signal_before_the_run(tmp_path, where, number, sink):
+    words = [where, str(int(number)), "0", "1", "10", "--json", "-q", sink]
+    command = [sys.executable, "-c", SIGNALLED, *words]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    output, errors = run.stdout.removeprefix(b"struck\n"), run.stderr
+    said, nothing = (errors, output) if "stdout" in sink else (output, errors)
+    assert (run.returncode, nothing) == (128 + number, b"")
+    report = json.loads(said)
+    assert (report["outcome"], report["error"]) == ("stopped", f"stopped by {number.name}")
 
 
 @pytest.mark.parametrize("number", SIGNALS)

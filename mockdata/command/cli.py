@@ -8,9 +8,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mockdata.command.arguments import FILE_SINKS, Options, Said, help_text, load_sink, parse
+from mockdata.command.early import last_words
 from mockdata.command.ending import DONE, FAILED, STDOUT, WRONG_USE, Ending
 from mockdata.command.output import say, silence
 from mockdata.command.signals import Signals, leave, listening
@@ -46,10 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str], signals: Signals) -> tuple[int, str]:
     """Run the command; return its exit code and the sink that it wrote to."""
     ending = Ending()
-    signals.last_words = ending.last_words
+    signals.last_words = partial(last_words, arguments)
     try:
         with naming(STDOUT):
             options = _answered(arguments, ending.said)
+        signals.last_words = ending.last_words
         if options is None:
             return DONE, ""
         ending.options = options
