@@ -177,6 +177,57 @@ def test_a_signal_while_parquet_files_are_completed_comes_too_late(struck, earli
     assert len(kept(folder)) == 12
 
 
+AT_THE_END = """
+import atexit, os, sys
+from mockdata.command import ending, signals
+
+number = int(sys.argv.pop(1))
+signals.GRACE = 60  # on a busy machine, too, the second signal comes soon
+
+def strike():
+    os.kill(os.getpid(), number)
+
+def patch(owner, name):
+    real = getattr(owner, name)
+    def signalled(*arguments, **options):
+        strike()
+        return real(*arguments, **options)
+    setattr(owner, name, signalled)
+
+def load(batch):
+    pass
+
+async def stop(batch):
+    strike()
+
+class Last:  # goes with the interpreter
+    def __del__(self, kill=os.kill, process=os.getpid(), number=number):
+        kill(process, number)
+
+last = Last()
+sys.modules["callbacks"] = sys.modules["__main__"]
+patch(ending, "_json")
+from mockdata.__main__ import main
+atexit.register(strike)
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("callback", ["stop", "load"])
+def test_signals_while_the_command_ends_change_nothing(number, callback):
+    words = ["id=20k", "--json", "-q", "-s", f"callbacks:{callback}"]
+    run = subprocess.run(
+        [sys.executable, "-c", AT_THE_END, str(int(number)), *words],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    code, outcome = (128 + number, "stopped") if callback == "stop" else (0, "done")
+    assert (run.returncode, json.loads(run.stdout)["outcome"]) == (code, outcome)
+    assert b"Traceback" not in run.stderr
+
+
 SLOW_RENAMING = """
 import os, signal, sys, threading
 from mockdata.command import cli

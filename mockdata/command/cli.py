@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _main(arguments, signals)[0]
         gc.disable()  # it has nothing to collect while modules are imported
         code, sink = _main(sys.argv[1:], signals)
+        signals.end(code)
         if code == DONE and sink in OUR_SINKS and _is_plain():
             _leave_early()
         return code
@@ -79,6 +80,7 @@ def _answered(arguments: Sequence[str], said: Said) -> Options | None:
 
 def _ended_by(error: BaseException, ending: Ending, signals: Signals) -> int:
     """Say why there is no report, or that it could not be printed; return the exit code."""
+    signals.come_too_late()
     if signals.first and ending.report is None:
         leave(ending.stopped(signals.first, *_notes(error)))
     if isinstance(error, PlanError) and not (_is_users(error) or ending.has_begun()):

@@ -53,7 +53,7 @@ class Life:
 
     async def _live(self) -> None:
         async with _context(self._sink, self._run) as target:
-            self.session = _session(target, self._run)
+            self._target = target
             self._is_open.set()
             await self._is_told.wait()
             if self._failure is not None:
@@ -71,16 +71,15 @@ class Life:
                 await done
 
     async def begin(self) -> None:
-        """Wait until the context is entered. Raises what entering raises."""
+        """Wait until the context is entered. Raises what entering raises, and PlanError."""
         opening = asyncio.ensure_future(self._is_open.wait())
         try:
             await asyncio.wait([opening, self._task], return_when=asyncio.FIRST_COMPLETED)
         finally:
             opening.cancel()
         if self._task.done():
-            raise _outcome(self._task) or PlanError(
-                "sink", f"{self._sink!r} opens without yielding"
-            )
+            raise _outcome(self._task) or self._closed_early()
+        self.session = _session(self._target, self._run)
 
     def watch(self, fail: Callable[[BaseException], None]) -> None:
         """Have ``fail`` called if the sink ends by itself, as when a task of its own has failed."""
