@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import sys
@@ -28,6 +29,7 @@ __all__ = ["DONE", "FAILED", "WRONG_USE", "main"]
 
 OUR_SINKS: Final = (*FILE_SINKS, "stdout")
 PACKAGE: Final = os.path.dirname(os.path.dirname(__file__))
+CONTEXTS: Final = contextlib.__file__  # between us and a sink that is a generator
 LOOP_FILES: Final = 16
 """Files that an event loop may open; one that finds fewer ends the process without a word."""
 
@@ -250,5 +252,6 @@ def _files_and_lines(error: BaseException) -> list[tuple[str, object]]:
 def _raised_at(places: Sequence[tuple[str, object]]) -> str:
     """Return the place in the user's code: the first one beyond the last one in ours."""
     ours = [k for k, (file, _) in enumerate(places) if file.startswith(PACKAGE)]
-    file, line = places[min(ours[-1] + 1, len(places) - 1)]
+    beyond = [place for place in places[ours[-1] + 1 :] if place[0] != CONTEXTS]
+    file, line = (beyond or places[-1:])[0]
     return f"{os.path.basename(file)}, line {line}"
