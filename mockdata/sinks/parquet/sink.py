@@ -80,6 +80,7 @@ class ParquetSink:
                 layouts=dict.fromkeys(rows, Texts()),
                 batch_size=rows,
                 commit=commit,
+                grace=made.grace,
                 file_sizes=lambda: {name: each.size for name, each in assemblies.items()},
             )
 
@@ -89,7 +90,7 @@ def _blocks() -> ModuleType:
     try:
         from mockdata.sinks.parquet import blocks
     except ImportError as error:
-        problem = "parquet needs pyarrow: pip install 'pyarrow>=18', or mockdata[parquet]"
+        problem = "parquet needs pyarrow: pip install 'mockdata[parquet]'"
         raise PlanError("sink", problem) from error
     return blocks
 
