@@ -39,7 +39,6 @@ LONGEST_SHOWN: Final = 80
 """Characters of a wrong value in a message, at most."""
 
 
-
 class OfVaults(Protocol):
     """What a type checker takes for a mapping of vaults, or their names, to numbers.
 

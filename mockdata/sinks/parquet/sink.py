@@ -53,12 +53,13 @@ class ParquetSink:
         clobber: bool = True,
         fsync: bool = False,
     ) -> None:
+        self._blocks = _blocks()
         self._place = place_at(folder, clobber=clobber, fsync=fsync)
 
     @asynccontextmanager
     async def open(self, run: Run) -> AsyncIterator[Session]:
         """Make the files, and write to them what the workers encode."""
-        blocks = _blocks()
+        blocks = self._blocks
         rows = {vault.name: _group_rows(vault) for vault in run.vaults}
         assemblies = {vault.name: _assembly(vault, run, blocks) for vault in run.vaults}
         wanted = {vault.name: [_new_file(vault)] for vault in run.vaults}
