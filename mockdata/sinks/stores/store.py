@@ -204,7 +204,7 @@ class Uploads:
                 tasks.start_soon(partial(abort, upload))
         if errors:
             uploads = "1 upload" if len(errors) == 1 else f"{len(errors)} uploads"
-            problem = f"{uploads} may be left open: have a lifecycle rule of the bucket abort them"
+            problem = f"{uploads} may be left open, for a lifecycle rule of the bucket to abort"
             raise OSError(errors[0].errno, problem, self._place.url) from errors[0]
 
 
