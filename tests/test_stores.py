@@ -400,6 +400,12 @@ def test_urls_that_name_no_place_are_refused(url):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["s3://a:b@c/d", "s3://x/y?z", "file:///a folder", "s3://x/y#z"])
+def test_what_a_url_may_not_have_is_told(url):
+    with pytest.raises(mockdata.PlanError, match="no user name, query, fragment or space in it"):
+        CsvSink(url)
+
+
 def test_a_disk_is_nothing_that_a_store_has():
     with pytest.raises(mockdata.PlanError, match="fsync: is for files in a folder"):
         CsvSink("s3://bucket", fsync=True)
