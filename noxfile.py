@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import nox
@@ -33,14 +34,59 @@ def interpreters() -> list[str]:
     return list(dict.fromkeys([newest_last[0], newest_last[-1]]))
 
 
-@nox.session(python=interpreters())
+PYTHONS = interpreters()
+
+LEAST = {"MOCKDATA_RENDERER": "numpy", "MOCKDATA_TEST_LOOPS": "asyncio"}
+"""What the oldest Python is tested with: the renderer that needs no compiler, on one event loop."""
+
+
+@nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests, on the oldest and the newest Python there is."""
+    """Run the tests: on the newest Python there is, and on the oldest with what is there always."""
     session.install("-e", ".[test]")
-    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs)
+    env = LEAST if session.python == PYTHONS[0] != PYTHONS[-1] else {}
+    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs, env=env)
 
 
-@nox.session(python=interpreters()[0])
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """Run the compiled renderer where each wrong address and undefined operation is fatal."""
+    flags = "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+    session.install(".[test]", env={"MOCKDATA_BUILD": "native", "MOCKDATA_CFLAGS": flags})
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    libraries = [
+        session.run(compiler, f"-print-file-name=lib{name}.so", external=True, silent=True)
+        for name in ("asan", "ubsan")
+    ]
+    environment = {
+        "LD_PRELOAD": " ".join(str(library).strip() for library in libraries),
+        "ASAN_OPTIONS": "detect_leaks=0",  # Python's own
+        "PYTHONMALLOC": "malloc",  # so that the end of every object is watched
+    }
+    tests = ("tests/test_native.py", "tests/test_renderer.py")
+    session.run("pytest", *tests, *session.posargs, env=environment)
+
+
+@nox.session(python=PYTHONS[0])
+def wheels(session: nox.Session) -> None:
+    """Build the sdist and, out of it, the wheel; test both on the oldest and the newest Python."""
+    session.install("build")
+    made = Path(session.create_tmp())
+    shutil.rmtree(made / "dist", ignore_errors=True)
+    command = ("python", "-m", "build", "--outdir", str(made / "dist"))
+    session.run(*command, env={"MOCKDATA_BUILD": "native"})
+    tests = [f"tests/test_{what}.py" for what in ("native", "golden", "command", "csv")]
+    for interpreter in PYTHONS:
+        for package in (made / "dist").iterdir():
+            place = made / "installed"
+            session.run(interpreter, "-m", "venv", "--clear", str(place), external=True)
+            python = str(place / "bin" / "python")
+            session.run(python, "-m", "pip", "install", "-q", f"{package}[test]", external=True)
+            session.run(python, "-I", "-m", "mockdata", "--version", external=True)
+            session.run(str(place / "bin" / "pytest"), *tests, *session.posargs, external=True)
+
+
+@nox.session(python=PYTHONS[0])
 def lowest(session: nox.Session) -> None:
     """Run the tests of the engine with the lowest versions of what the package depends on."""
     project = nox.project.load_toml("pyproject.toml")["project"]

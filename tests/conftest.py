@@ -19,10 +19,10 @@ import pytest
 import uvloop
 from hypothesis import settings
 
+from mockdata.render import renderers
 from mockdata.render.batch import BATCH
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES
-from mockdata.render.numpy_renderer import Renderer
 from mockdata.vaults.catalogue import DEFAULT, READY_MADE
 from mockdata.vaults.resolve import Resolver
 from mockdata.workers import pool
@@ -46,8 +46,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
 
 
 def pytest_asyncio_loop_factories(config, item):
-    """Run each async test on both."""
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    """Run each async test on both, or on those that the environment names."""
+    loops = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    wanted = os.environ.get("MOCKDATA_TEST_LOOPS", "asyncio,uvloop").split(",")
+    return {name: loops[name] for name in wanted}
 
 
 @pytest.fixture(autouse=True)
@@ -128,9 +130,9 @@ def program_of(key):
     return compile_program(columns, CSV_LINES, seed=key.seed, timestamp=key.timestamp)
 
 
-def renderer(key, capacity=BATCH) -> Renderer:
+def renderer(key, capacity=BATCH) -> renderers.Renderer:
     """Return what a worker renders a vault's data lines and token lines with."""
-    return Renderer(program_of(key), capacity)
+    return renderers.renderer(program_of(key), capacity)
 
 
 def open_slabs() -> int:

@@ -21,7 +21,7 @@ from mockdata.pipeline.plan import plan_run
 from mockdata.render.batch import BATCH
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES
-from mockdata.render.numpy_renderer import Renderer
+from mockdata.render.renderers import renderer as renderer_of
 from mockdata.testing import ListSink
 from mockdata.vaults.catalogue import READY_MADE
 from mockdata.workers import pool
@@ -386,7 +386,7 @@ def test_the_width_of_a_line_is_known_beforehand(name):
     run = plan_run({name: 50_000}, vaults=[ODD, QUOTED, counted, PEOPLE], seed=1, timestamp=10**9)
     (vault,) = run.vaults
     program = compile_program(vault.resolved.columns, CSV_LINES, seed=1, timestamp=10**9)
-    renderer = Renderer(program, BATCH)
+    renderer = renderer_of(program, BATCH)
     measured = [0] * len(vault.columns)
     for start in range(0, 50_000, BATCH):
         sizes = renderer.measure(start, start + BATCH)

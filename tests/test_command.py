@@ -74,7 +74,9 @@ def test_the_help_fits_a_terminal_and_names_every_ready_made_vault(mockdata_comm
 
 
 def test_version(mockdata_command):
-    assert re.fullmatch(r"mockdata \d+\.\d+\.\d+\n", mockdata_command("-V").stdout)
+    assert re.fullmatch(
+        r"mockdata \d+\.\d+\.\d+, (native|numpy) renderer\n", mockdata_command("-V").stdout
+    )
 
 
 WRONG = [

@@ -22,8 +22,8 @@ from scipy import stats
 from mockdata.render import tables, task
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES, Columns, Rows
-from mockdata.render.numpy_renderer import Renderer
 from mockdata.render.places import Place
+from mockdata.render.renderers import renderer as renderer_of
 from mockdata.render.steps import Days, Names, Numbers, PutText, Table, Texts
 from mockdata.vaults.alias import SHARE_BITS, buckets, shares
 from mockdata.vaults.catalogue import DEFAULT, READY_MADE
@@ -72,7 +72,7 @@ def program(columns, seed=1, layout=CSV_LINES):
 def lines(columns, stop, seed=1, start=0):
     """Return the texts of each column."""
     made = program(columns, seed)
-    renderer = Renderer(made, 10_000)
+    renderer = renderer_of(made, 10_000)
     texts = [[] for _ in columns]
     for first in range(start, stop, 10_000):
         outputs = renderer.render(first, min(first + 10_000, stop))
@@ -112,7 +112,7 @@ def test_nothing_comes_twice_up_to_the_whole_capacity(name):
 def test_twenty_million_social_security_numbers_differ():
     made = program([Column("ssn", "value", SSN)])
     assert prod(piece.size for piece in SSN[::2]) == 898 * 99 * 9999
-    renderer, seen = Renderer(made, 10_000), []
+    renderer, seen = renderer_of(made, 10_000), []
     for start in range(0, 20_000_000, 10_000):
         rows = np.frombuffer(renderer.render(start, start + 10_000)[0], np.uint8).reshape(-1, 12)
         digits = rows[:, [0, 1, 2, 4, 5, 7, 8, 9, 10]].astype(np.uint32) - ord("0")
@@ -292,7 +292,7 @@ def test_a_column_is_quoted_if_its_pattern_may_need_it_and_then_always():
     comma = Column("made", "token", (Choice(("a", ",", '"')),))
     made = program([plain, comma])
     assert made.quoted == (False, True)
-    renderer = Renderer(made, 10)
+    renderer = renderer_of(made, 10)
     assert set(bytes(renderer.render(0, 3)[1]).decode().split("\n")) == {'"a"', '","', '""""', ""}
     assert program([plain, comma], layout=Columns()).quoted == (False, False)
 
@@ -300,7 +300,7 @@ def test_a_column_is_quoted_if_its_pattern_may_need_it_and_then_always():
 def test_rows_have_as_many_literals_as_gaps():
     columns = [Column("made", side, (DIGIT,)) for side in ("a", "b", "c")]
     made = program(columns, layout=Rows(b"<", (b"|", b"/"), b">"))
-    assert re.fullmatch(rb"<\d\|\d/\d>", bytes(Renderer(made, 1).render(0, 1)[0]))
+    assert re.fullmatch(rb"<\d\|\d/\d>", bytes(renderer_of(made, 1).render(0, 1)[0]))
     with pytest.raises(ValueError, match="3 columns have 2 gaps, not 1"):
         program(columns, layout=Rows(b"<", (b"|",), b">"))
 
@@ -436,7 +436,7 @@ FORMAT = {
 @pytest.mark.parametrize("name", FORMAT)
 def test_the_format_stays(name):
     columns, digest = FORMAT[name]
-    renderer = Renderer(program(columns, seed=20_201_122), 10_000)
+    renderer = renderer_of(program(columns, seed=20_201_122), 10_000)
     made = hashlib.sha256()
     for start in (0, 700_000, 2**40 - 10_000):
         for output in renderer.render(start, start + 10_000):

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mockdata
+from mockdata.render import numpy_renderer
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import Columns, Rows
-from mockdata.render.numpy_renderer import Renderer, Workspace
 from mockdata.render.outputs import made_output
+from mockdata.render.renderers import is_built
 from mockdata.vaults.catalogue import Known
 from mockdata.vaults.columns import Column
 from mockdata.vaults.pieces import (
@@ -39,7 +40,11 @@ from mockdata.vaults.resolve import Resolver
 from .oracle_patterns import Run
 
 SEED, TIMESTAMP = 7, 1_700_000_000
-WORKSPACE = Workspace(64)
+RENDERERS = [numpy_renderer.renderer]
+if is_built():
+    from mockdata.render import native
+
+    RENDERERS.append(native.renderer)
 
 DIGIT = Choice(tuple("0123456789"))
 LETTER = Choice(tuple("abcdefghijklmnopqrstuvwxyz"))
@@ -124,17 +129,26 @@ STARTS = st.one_of(
 
 
 def rendered(columns, layout, start, count, seed=SEED):
+    """Return a program, and the bytes that every renderer there is makes of it."""
     program = compile_program(columns, layout, seed=seed, timestamp=TIMESTAMP)
-    renderer = Renderer(program, 64, WORKSPACE)
+    made = [rendered_by(renderer(program, 64), start, count) for renderer in RENDERERS]
+    assert all(lines == made[0] for lines in made)
+    return program, made[0]
+
+
+def rendered_by(renderer, start, count):
     lines = [bytes(output) for output in renderer.render(start, start + count)]
     assert renderer.measure(start, start + count) == [len(output) for output in lines]
     renderer.render(start, start + count)
     for number, output in enumerate(lines):
         ends = [*renderer.ends(number, count)]
         assert ends[-1] == len(output)
+        offsets = [*renderer.offsets(number, count, 7).cast("B").cast("i")]
+        batches = [[0, *ends][first : first + 8] for first in range(0, count, 7)]
+        assert offsets == [end - batch[0] for batch in batches for end in batch]
         pieces = [output[a:b] for a, b in itertools.pairwise([0, *ends])]
         assert "".join(p.decode() for p in pieces) == output.decode()
-    return program, lines
+    return lines
 
 
 def expected(columns, start, count, seed=SEED):
@@ -191,24 +205,24 @@ def test_rows_read_back_as_json_are_the_texts(value, token, start, count):
 @settings(max_examples=200)
 def test_texts_without_line_ends_are_found_by_where_they_end(columns, start, count):
     program = compile_program(columns, Columns(end=b""), seed=SEED, timestamp=TIMESTAMP)
-    renderer = Renderer(program, 64, WORKSPACE)
-    outputs = [bytes(output) for output in renderer.render(start, start + count)]
-    found = [
-        [output[a:b].decode() for a, b in itertools.pairwise([0, *renderer.ends(number, count)])]
-        for number, output in enumerate(outputs)
-    ]
-    assert found == columns_in(expected(columns, start, count))
+    texts = columns_in(expected(columns, start, count))
+    for renderer in (make(program, 64) for make in RENDERERS):
+        outputs = [bytes(output) for output in renderer.render(start, start + count)]
+        ends = [[0, *renderer.ends(number, count)] for number in range(len(outputs))]
+        assert texts == [
+            [output[a:b].decode() for a, b in itertools.pairwise(of)]
+            for output, of in zip(outputs, ends, strict=True)
+        ]
 
 
 @given(st.lists(COLUMNS, min_size=1, max_size=2), STARTS)
 @settings(max_examples=50)
 def test_blocks_join(columns, start):
     program, whole = rendered(columns, Columns(), start, 60)
-    renderer = Renderer(program, 7)
     blocks = [(start + k, min(start + k + 7, start + 60)) for k in range(0, 60, 7)]
-    rendered_blocks = [[bytes(output) for output in renderer.render(*block)] for block in blocks]
-    parts = [b"".join(outputs) for outputs in zip(*rendered_blocks, strict=True)]
-    assert parts == whole
+    for renderer in (make(program, 7) for make in RENDERERS):
+        made = [[bytes(output) for output in renderer.render(*block)] for block in blocks]
+        assert [b"".join(outputs) for outputs in zip(*made, strict=True)] == whole
 
 
 def test_buffers_are_planned_in_one_pass_over_the_steps():

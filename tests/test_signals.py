@@ -60,7 +60,7 @@ BEFORE_THE_RUN = [
     "mockdata.command.arguments.plan_run",
     "mockdata.command.cli.load_sink",
     "import asyncio",
-    "import numpy",
+    "import mockdata.render.renderers",
     "mockdata.command.cli._loop_factory",
 ]
 UNTIL_THE_FILES_ARE_RENAMED = [

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 from mockdata import __version__
@@ -246,6 +250,24 @@ class _Parser(argparse.ArgumentParser):
         raise PlanError("arguments", one_line(message))
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Asks for the terminal's width by itself: ``shutil``, which argparse asks, takes time."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+@lru_cache(1)
+def _columns() -> int:
+    """Return the columns of the terminal, by the environment or the system, as ``shutil`` does."""
+    with suppress(ValueError):
+        if (columns := int(os.environ.get("COLUMNS", "0"))) > 0:
+            return columns
+    with suppress(AttributeError, ValueError, OSError):
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    return 80
+
+
 class _Print(argparse.Action):
     """Prints what a function returns, and ends; argparse's own actions hide that it failed."""
 
@@ -260,7 +282,7 @@ def _parser() -> _Parser:
         usage="mockdata [options] COUNT\n       mockdata [options] VAULT=COUNT ...",
         description="Make realistic, unique value/token pairs for load-testing a privacy vault.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
         add_help=False,
     )
@@ -274,6 +296,13 @@ def _parser() -> _Parser:
 
 def _printed(text: Callable[[], str], about: str) -> dict[str, Any]:
     return {"action": _Print, "nargs": 0, "const": text, "help": about}
+
+
+def version() -> str:
+    """Return what ``--version`` prints. Raises PlanError for a renderer that there is not."""
+    from mockdata.render.renderers import chosen
+
+    return f"mockdata {__version__}, {chosen()} renderer\n"
 
 
 def _number(about: str) -> dict[str, Any]:
@@ -334,7 +363,7 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "-q --quiet": _flag("nothing but errors"),
         "--no-progress": _flag("no live progress"),
         "--json": _flag("the report as JSON on stdout (stderr with -s stdout)"),
-        "-V --version": _printed(lambda: f"mockdata {__version__}\n", "print the version and exit"),
+        "-V --version": _printed(version, "print the version and the renderer, and exit"),
         "-h --help": _printed(help_text, "print this help and exit"),
     },
 }

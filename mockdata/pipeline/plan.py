@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final, Protocol, SupportsFloat, SupportsIndex
 
 from mockdata.errors import PlanError, one_line
+from mockdata.render.renderers import chosen
 from mockdata.sinks.base import Run, VaultRun
 from mockdata.vaults.file import Definitions, Vaults, definitions
 from mockdata.vaults.resolve import Resolver, check_count
@@ -65,9 +66,11 @@ def plan_run(
 ) -> Run:
     """Check what is asked for and return the run; see ``mockdata.generate`` for the arguments.
 
-    Raises PlanError, which names the argument and says what is allowed, and OSError if a file of
+    Raises PlanError, which names the argument and says what is allowed (for a renderer that there
+    is not, too), and OSError if a file of
     definitions cannot be read.
     """
+    chosen()
     defined = vaults if isinstance(vaults, Definitions) else definitions(vaults)
     defined = defined.joined(_objects(counts))
     records = _records(counts, defined)

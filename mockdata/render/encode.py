@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
-
-import numpy as np
 
 from mockdata.render.batch import Batch, Form
 from mockdata.render.places import Place
@@ -52,12 +49,14 @@ def encode(program: Program, form: Form, start: int, stop: int, encoding: Encodi
 
 def _batch(program: Program, form: Form, start: int, stop: int) -> Batch:
     """Render records to memory of their own: the function may keep the batch."""
+    import numpy as np
+
     outputs = [bytearray() for _ in program.lines]
-    offsets = [bytearray(OFFSET.itemsize) for _ in program.lines if program.offsets]
+    offsets = [bytearray(OFFSET) for _ in program.lines if program.offsets]
     for block in blocks(program, start, stop):
         lines, ends = block[: len(outputs)], block[len(outputs) :]
         for output, made, some in zip(outputs, offsets, ends, strict=False):
-            made.extend((np.frombuffer(some, OFFSET)[1:] + np.int32(len(output))).data)
+            made.extend((np.frombuffer(some, np.int32)[1:] + np.int32(len(output))).data)
         for output, some in zip(outputs, lines, strict=True):
             output.extend(some)
     views = (memoryview(made).toreadonly() for made in (*outputs, *offsets))
@@ -71,6 +70,8 @@ def _function(pickled: bytes) -> Any:
 
 def _portable(error: Exception) -> Exception:
     """Return an error that gets to another process; one that does not would look like a death."""
+    import multiprocessing
+
     if multiprocessing.parent_process() is None:
         return error
     try:

@@ -6,7 +6,7 @@ from typing import Final
 
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import Columns
-from mockdata.render.numpy_renderer import Renderer
+from mockdata.render.renderers import renderer
 from mockdata.vaults.resolve import Resolved
 
 __all__ = ["example"]
@@ -22,4 +22,4 @@ def example(resolved: Resolved) -> tuple[str, ...]:
     It is the same at any time and on any machine.
     """
     program = compile_program(resolved.columns, Columns(b""), seed=SEED, timestamp=TIMESTAMP)
-    return tuple(str(text, "utf-8") for text in Renderer(program, 1).render(0, 1))
+    return tuple(str(text, "utf-8") for text in renderer(program, 1).render(0, 1))

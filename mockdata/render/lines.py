@@ -45,7 +45,7 @@ class Rows:
         segments, head = _segments(merged)
         if not any(segment.varies for segment in segments):
             template = b"".join(self._run(segment, 0) for segment in segments)
-            self.lines.append(Line(template, longest=most))
+            self.lines.append(Line(template, longest=most, items=tuple(merged)))
             return
         unit = _unit(segments)
         template, advances = b"", list[int]()
@@ -59,7 +59,7 @@ class Rows:
                 advances.append(0)
             else:
                 advances += [unit] * (count - 1) + [segment.width - (count - 1) * unit]
-        self.lines.append(Line(template, unit, tuple(advances), head, most))
+        self.lines.append(Line(template, unit, tuple(advances), head, most, tuple(merged)))
 
     def puts(self) -> list[Put]:
         """Return the steps that fill the rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,11 +12,10 @@ from mockdata.render.arithmetic import Arithmetic, Run
 from mockdata.render.outputs import Offsets, made_output
 from mockdata.render.program import Program
 from mockdata.render.puts import Puts
-from mockdata.render.schedule import reads, writes
+from mockdata.render.schedule import needed, reads, writes
 from mockdata.render.steps import (
     INDEX,
     CheckDigit,
-    Digit,
     Fraction,
     PutLength,
     PutSuffix,
@@ -25,7 +25,7 @@ from mockdata.render.steps import (
 )
 from mockdata.render.words import U, Words
 
-__all__ = ["Renderer", "Workspace"]
+__all__ = ["Renderer", "Workspace", "renderer"]
 
 PUTS: Final = CheckDigit | PutText | PutSuffix | PutUuid | PutLength
 
@@ -102,6 +102,37 @@ class Renderer:
         """Return where each of the ``count`` lines that were rendered last ends in an output."""
         return self._outputs[output].ends(count)
 
+    def offsets(self, output: int, count: int, batch: int) -> memoryview:
+        """Return the bytes of Arrow's offsets of the ``count`` lines that were rendered last.
+
+        They begin with 0 in every ``batch`` lines, and are one more than there are of them.
+        """
+        ends = self.ends(output, count)
+        made = np.zeros(count + -(-count // batch), np.int32)
+        base = 0
+        for number, first in enumerate(range(0, count, batch)):
+            of_batch = ends[first : first + batch]
+            at = first + number + 1
+            np.subtract(of_batch, base, out=made[at : at + len(of_batch)], casting="unsafe")
+            base = int(of_batch[-1])
+        return made.view(np.uint8).data
+
+
+class _Rooms(threading.local):
+    """The workspace that renderers of this thread were last made with."""
+
+    workspace: Workspace | None = None
+
+
+_rooms = _Rooms()
+
+
+def renderer(program: Program, capacity: int) -> Renderer:
+    """Return a renderer that shares its workspace with others of this thread and capacity."""
+    if _rooms.workspace is None or _rooms.workspace.capacity != capacity:
+        _rooms.workspace = Workspace(capacity)
+    return Renderer(program, capacity, _rooms.workspace)
+
 
 def _allocated(steps: Sequence[Step]) -> dict[int, int]:
     """Return the number of a buffer for each register: as few as there are in use at once."""
@@ -125,12 +156,5 @@ def _allocated(steps: Sequence[Step]) -> dict[int, int]:
 
 def _measuring(steps: Sequence[Step]) -> set[int]:
     """Return which steps the lengths depend on."""
-    needed: set[int] = set()
-    chosen: set[int] = set()
-    for turn in reversed(range(len(steps))):
-        step = steps[turn]
-        draws = isinstance(step, Digit) and step.fraction in needed
-        if isinstance(step, PutLength) or draws or needed & {*writes(step)}:
-            chosen.add(turn)
-            needed |= {*reads(step)}
-    return chosen
+    puts = {turn: step.pick for turn, step in enumerate(steps) if isinstance(step, PutLength)}
+    return {*puts} | needed(steps, puts.values())

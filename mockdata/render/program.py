@@ -57,6 +57,7 @@ from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
+from mockdata.render.items import Item
 from mockdata.render.places import Place
 from mockdata.render.steps import Step
 from mockdata.vaults.frozen import frozen
@@ -79,6 +80,8 @@ class Line:
     head: bytes = b""
     longest: int = 0
     """Bytes of a line, at most."""
+    items: tuple[Item, ...] = ()
+    """What the lines consist of, for a renderer that has no rows."""
 
     @property
     def is_fixed(self) -> bool:

@@ -7,7 +7,7 @@ over places that are filled later. Where that is not possible it is put in two p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from mockdata.render.items import UUID_FIELDS, Cell, longest
@@ -36,7 +36,7 @@ from mockdata.render.steps import (
     Word,
 )
 
-__all__ = ["reads", "scheduled", "writes"]
+__all__ = ["needed", "reads", "scheduled", "writes"]
 
 LITERAL: Final = -1
 FREE: Final = -2
@@ -79,6 +79,21 @@ def reads(step: Step) -> tuple[int, ...]:  # noqa: PLR0911
             return tuple(term.source for term in terms if term.source >= 0)
         case PutText(source) | PutSuffix(source) | PutUuid(source) | PutLength(source):
             return (source,)
+
+
+def needed(steps: Sequence[Step], registers: Iterable[int]) -> set[int]:
+    """Return which steps are needed to compute registers, by their numbers.
+
+    Of a fraction's digits, those before one that is needed are needed, too.
+    """
+    wanted, chosen = {*registers}, set[int]()
+    for turn in reversed(range(len(steps))):
+        step = steps[turn]
+        draws = isinstance(step, Digit) and step.fraction in wanted
+        if draws or wanted & {*writes(step)}:
+            chosen.add(turn)
+            wanted |= {*reads(step)}
+    return chosen
 
 
 def scheduled(steps: Sequence[Step], puts: Sequence[Put], lines: Sequence[Line]) -> list[Step]:

@@ -11,19 +11,18 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import pairwise
 from typing import Final, Self
 
-import numpy as np
-
 from mockdata.render.batch import BATCH
-from mockdata.render.numpy_renderer import Renderer, Workspace
 from mockdata.render.places import Place
 from mockdata.render.program import Program
+from mockdata.render.renderers import Renderer, renderer
 
 __all__ = ["OFFSET", "Writing", "blocks", "measure", "render"]
 
-OFFSET: Final = np.dtype(np.int32)
-"""Arrow's offsets of texts that have less than 2 GiB together."""
+OFFSET: Final = 4
+"""Bytes of Arrow's offsets of texts that have less than 2 GiB together."""
 
 KEPT_BYTES: Final = 8 * 2**20
 """Bytes of the buffers that a worker's thread keeps for its next tasks; a vault's are 1 to 2 MB."""
@@ -34,22 +33,16 @@ class _Renderers(threading.local):
 
     def __init__(self) -> None:
         self._made: dict[Program, Renderer] = {}
-        self._workspace: Workspace | None = None
 
     def get(self, program: Program, capacity: int) -> Renderer:
         """Return a renderer of at least some capacity."""
         found = self._made.pop(program, None)
         if found is None or found.capacity < capacity:
-            found = Renderer(program, capacity, self._room(capacity))
+            found = renderer(program, capacity)
         self._made[program] = found
         while sum(made.nbytes for made in self._made.values()) > KEPT_BYTES and len(self._made) > 1:
             del self._made[next(iter(self._made))]
         return found
-
-    def _room(self, capacity: int) -> Workspace:
-        if self._workspace is None or self._workspace.capacity != capacity:
-            self._workspace = Workspace(capacity)
-        return self._workspace
 
 
 _renderers = _Renderers()
@@ -66,18 +59,18 @@ def render(
     fewer. Raises OSError, with the file's name.
     """
     block = max(BATCH // batch, 1) * batch
-    renderer = _renderers.get(program, min(block, stop - start))
+    found = _renderers.get(program, min(block, stop - start))
     sizes: list[tuple[int, ...]] = []
     with ExitStack() as stack:
         writers = [stack.enter_context(Writing(place)) for place in places]
         for first in range(start, stop, block):
             last = min(first + block, stop)
-            outputs = renderer.render(first, last)
+            outputs = found.render(first, last)
             made = [tuple(map(len, outputs))]
             if last - first > batch:
-                made = _sizes(renderer, len(outputs), last - first, batch)
+                made = _sizes(found, len(outputs), last - first, batch)
             if program.offsets:
-                made, offsets = _with_offsets(renderer, made, last - first, batch)
+                made, offsets = _with_offsets(found, made, last - first, batch)
                 outputs += offsets
             for write, lines in zip(writers, outputs, strict=True):
                 write(lines)
@@ -91,29 +84,32 @@ def blocks(program: Program, start: int, stop: int) -> Iterator[list[memoryview]
     Where offsets are wanted, those of each output follow, and begin with 0 in each block. What is
     yielded is there until the next block is asked for.
     """
-    renderer = _renderers.get(program, min(BATCH, stop - start))
-    for first in range(start, stop, renderer.capacity):
-        last = min(first + renderer.capacity, stop)
-        outputs = renderer.render(first, last)
+    found = _renderers.get(program, min(BATCH, stop - start))
+    for first in range(start, stop, found.capacity):
+        last = min(first + found.capacity, stop)
+        outputs = found.render(first, last)
         if program.offsets:
             sizes = [tuple(map(len, outputs))]
-            outputs += _with_offsets(renderer, sizes, last - first, last - first)[1]
+            outputs += _with_offsets(found, sizes, last - first, last - first)[1]
         yield outputs
 
 
 def measure(program: Program, start: int, stop: int) -> tuple[int, ...]:
     """Return the bytes that each output has of the indices from ``start`` up to ``stop``."""
-    renderer = _renderers.get(program, min(BATCH, stop - start))
-    step = renderer.capacity
-    blocks = [renderer.measure(k, min(k + step, stop)) for k in range(start, stop, step)]
+    found = _renderers.get(program, min(BATCH, stop - start))
+    step = found.capacity
+    blocks = [found.measure(k, min(k + step, stop)) for k in range(start, stop, step)]
     return tuple(map(sum, zip(*blocks, strict=True)))
 
 
 def _sizes(renderer: Renderer, outputs: int, count: int, batch: int) -> list[tuple[int, ...]]:
     """Return the bytes of each batch of the records that were rendered last."""
     last = [*range(batch, count, batch), count]
-    ends = [renderer.ends(output, count)[np.array(last) - 1] for output in range(outputs)]
-    return [*zip(*(np.diff(end, prepend=0).tolist() for end in ends), strict=True)]
+    sizes = []
+    for output in range(outputs):
+        ends = renderer.ends(output, count)
+        sizes.append([b - a for a, b in pairwise([0, *(int(ends[k - 1]) for k in last)])])
+    return [*zip(*sizes, strict=True)]
 
 
 def _with_offsets(
@@ -123,21 +119,10 @@ def _with_offsets(
 
     The offsets of a batch begin with 0, whatever the batch before it.
     """
-    firsts = range(0, count, batch)
-    lengths = [min(batch, count - first) for first in firsts]
-    made = []
-    for output in range(len(sizes[0])):
-        ends = renderer.ends(output, count)
-        offsets = np.zeros(count + len(lengths), OFFSET)
-        base = 0
-        for number, (first, length) in enumerate(zip(firsts, lengths, strict=True)):
-            at = first + number + 1
-            batch_ends = ends[first : first + length]
-            np.subtract(batch_ends, base, out=offsets[at : at + length], casting="unsafe")
-            base = int(batch_ends[-1])
-        made.append(offsets.view(np.uint8).data)
+    made = [renderer.offsets(output, count, batch) for output in range(len(sizes[0]))]
+    lengths = [min(batch, count - first) for first in range(0, count, batch)]
     each = [
-        (*size, *[OFFSET.itemsize * (length + 1)] * len(size))
+        (*size, *[OFFSET * (length + 1)] * len(size))
         for size, length in zip(sizes, lengths, strict=True)
     ]
     return each, made

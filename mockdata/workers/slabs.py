@@ -17,9 +17,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mockdata.render.places import Place
 from mockdata.workers.limits import naming
 
@@ -46,8 +43,12 @@ class Slab:
             self.close()
             raise
 
-    def read(self) -> NDArray[np.uint8]:
-        """Return the slab's bytes as a new array; views of it keep the memory, but no file."""
+    def read(self) -> Any:
+        """Return a new object with the slab's bytes; views of it keep it, but no file."""
+        if sys.version_info >= (3, 12):
+            return _Bytes(self._map)
+        import numpy as np
+
         return np.frombuffer(self._map, np.uint8)
 
     def write(self, content: bytes) -> None:
@@ -62,6 +63,16 @@ class Slab:
             if self._is_named:
                 os.unlink(self.path)
             self._file = None
+
+
+class _Bytes:
+    """The bytes of a map. A view of them keeps this object: from Python 3.12 on, without numpy."""
+
+    def __init__(self, mapped: Any) -> None:
+        self._mapped = mapped
+
+    def __buffer__(self, flags: int) -> memoryview:
+        return memoryview(self._mapped)
 
 
 class Slabs:
@@ -119,7 +130,7 @@ class Slabs:
             oldest = next(iter(self._shared))
             del self._shared[oldest]
             oldest.close()
-        return lines.data
+        return memoryview(lines)
 
     def _returned(self, slab: Slab) -> None:
         if slab in self._shared:

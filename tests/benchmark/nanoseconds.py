@@ -10,8 +10,8 @@ import time
 import numpy as np
 
 from mockdata.render.batch import BATCH
-from mockdata.render.numpy_renderer import Renderer
 from mockdata.render.places import Place
+from mockdata.render.renderers import RENDERERS, VARIABLE, is_built, renderer
 from mockdata.render.task import render
 from tests.conftest import VAULTS, Key, program_of
 
@@ -39,13 +39,16 @@ def per_record(function) -> float:
 
 
 def steps(vault: str) -> dict[str, float]:
-    """Return what a record costs: measured, and rendered as two lines."""
-    made = Renderer(program_of(Key(vault, 1, 1_700_000_000)), BATCH)
-    made.render(0, BATCH)
-    return {
-        "measure": per_record(lambda: made.measure(0, BATCH)),
-        "both lines": per_record(lambda: made.render(0, BATCH)),
-    }
+    """Return what a record costs: measured, and rendered as two lines, by each renderer."""
+    found = {}
+    for name in RENDERERS if is_built() else RENDERERS[1:]:
+        os.environ[VARIABLE] = name
+        made = renderer(program_of(Key(vault, 1, 1_700_000_000)), BATCH)
+        made.render(0, BATCH)
+        found[f"measure, {name}"] = per_record(lambda made=made: made.measure(0, BATCH))
+        found[f"both lines, {name}"] = per_record(lambda made=made: made.render(0, BATCH))
+    del os.environ[VARIABLE]
+    return found
 
 
 def writing(path: str) -> float:
