@@ -39,13 +39,19 @@ PYTHONS = interpreters()
 LEAST = {"MOCKDATA_RENDERER": "numpy", "MOCKDATA_TEST_LOOPS": "asyncio"}
 """What the oldest Python is tested with: the renderer that needs no compiler, on one event loop."""
 
+AGAIN = ("dask", "documentation", "postgres", "recovery", "signals", "statistics", "stores")
+"""Files of tests that take minutes, and in which little depends on the version of Python."""
+
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """Run the tests: on the newest Python there is, and on the oldest with what is there always."""
     session.install("-e", ".[test]")
-    env = LEAST if session.python == PYTHONS[0] != PYTHONS[-1] else {}
-    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs, env=env)
+    arguments, env = ["-n", "auto", "--dist", "loadfile"], {}
+    if session.python == PYTHONS[0] != PYTHONS[-1] and not session.posargs:
+        arguments += [f"--ignore=tests/test_{name}.py" for name in AGAIN]
+        env = LEAST
+    session.run("pytest", *arguments, *session.posargs, env=env)
 
 
 @nox.session
