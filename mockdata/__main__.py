@@ -6,6 +6,8 @@ import os
 import signal
 import sys
 
+from mockdata.command.early import last_words
+
 __all__ = ["main"]
 
 
@@ -13,10 +15,15 @@ def main() -> int:
     """Run the command. A signal that comes while it is imported ends the process at once."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda number, _: os._exit(128 + number))
+            signal.signal(number, _leave)
     from mockdata.command import cli
 
     return cli.main()
+
+
+def _leave(number: int, _: object) -> None:
+    last_words(sys.argv, number)
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -72,6 +72,16 @@ async def fail_later(batch):
 
 undoing = Undoing()
 
+class Closed:
+    """Cannot be opened."""
+
+    @asynccontextmanager
+    async def open(self, run):
+        raise LookupError("closed")
+        yield
+
+closed = Closed()
+
 class Service:
     """Takes single records, and fails, waits or refuses one after so many."""
 
@@ -266,6 +276,12 @@ def test_an_error_that_has_a_file_is_told_by_the_files_name(
     done = mockdata_command("id=5", "-s", f"loaders:{sink}", "-q")
     assert (done.returncode, done.stdout) == (1, "")
     assert re.match(f"mockdata: {problem}; at id records 0 to 4; to repeat: ", done.stderr)
+
+
+def test_an_error_of_opening_is_told_by_the_sinks_own_line(mockdata_command, loaders):
+    done = mockdata_command("id=5", "-s", "loaders:closed", "-q")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.match(r"mockdata: LookupError in loaders\.py, line \d+: closed; ", done.stderr)
 
 
 def test_what_fails_in_undoing_is_told_too(mockdata_command, loaders):

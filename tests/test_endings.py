@@ -1,13 +1,13 @@
 """How a run ends: what a sink is told, once, and what of the process is as it was."""
 
 import asyncio
-import contextlib
+import gc
 import os
 import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 
 import anyio
 import pytest
@@ -21,7 +21,7 @@ from .conftest import RUN, children, isolated, kept, may_mount, shell
 class Told:
     """A sink that notes what it is told; ``group`` has it keep a task group around its yield."""
 
-    def __init__(self, write=None, undo=None, commit=None, group=contextlib.nullcontext):
+    def __init__(self, write=None, undo=None, commit=None, group=nullcontext):
         self.events = []
         self._write, self._undo, self._commit, self._group = write, undo, commit, group
 
@@ -49,7 +49,7 @@ class Told:
             raise self._commit
 
 
-GROUPS = [contextlib.nullcontext, asyncio.TaskGroup, anyio.create_task_group]
+GROUPS = [nullcontext, asyncio.TaskGroup, anyio.create_task_group]
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -192,9 +192,74 @@ async def test_a_generator_as_callback_is_refused(callback):
         await mockdata.generate(1, sink=callback)
 
 
-async def test_a_callback_that_returns_a_generator_is_an_error():
+async def returns_a_generator(batch):
+    return yields_async(batch)
+
+
+@pytest.mark.parametrize(
+    "callback", [lambda batch: yields(batch) if batch else None, returns_a_generator]
+)
+async def test_a_callback_that_returns_a_generator_is_an_error(callback):
     with pytest.raises(TypeError, match="generator"):
-        await mockdata.generate(1, sink=lambda batch: yields(batch) if batch else None)
+        await mockdata.generate(1, sink=callback)
+
+
+async def test_a_callback_that_returns_what_can_be_awaited_has_it_awaited():
+    taken = []
+
+    async def load(batch):
+        taken.append(len(batch))
+
+    async def returns_a_coroutine(batch):
+        return load(batch)
+
+    await mockdata.generate({"id": 7}, sink=returns_a_coroutine)
+    assert taken == [7]
+
+
+class Opens:
+    """A sink whose ``open`` is whatever it is made with."""
+
+    def __init__(self, function):
+        self.open = function
+
+
+async def opens_in_a_coroutine(run):
+    return print
+
+
+@contextmanager
+def opens_a_plain_context(run):
+    yield print
+
+
+@asynccontextmanager
+async def opens_nothing(run):
+    yield
+
+
+@asynccontextmanager
+async def opens_a_session_of_nothing(run):
+    with suppress(BaseException):  # to swallow an error has no effect
+        yield mockdata.Session(write=7)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (yields_async, "async_generator, not an async context manager: put @asynccontextmanager"),
+        (opens_in_a_coroutine, "coroutine, not an async context manager"),
+        (opens_a_plain_context, "not an async context manager"),
+        (print, "NoneType, not an async context manager"),
+        (opens_nothing, "yields None, which is neither an async callable nor a Session"),
+        (opens_a_session_of_nothing, "write 7 is not an async callable"),
+    ],
+)
+async def test_a_sink_that_opens_as_nothing_can_be_entered_is_refused(function, says):
+    with pytest.raises(mockdata.PlanError, match=says):
+        await mockdata.generate(1, sink=Opens(function))
+    gc.collect()
 
 
 class NotAllOfIt(ThreadPoolExecutor):
@@ -232,7 +297,7 @@ async def test_a_timeout_that_runs_out_in_the_commit_cancels_nothing_later():
             yield mockdata.Session(write=write, commit=commit)
 
     cancelled, started = asyncio.Event(), asyncio.get_running_loop().time()
-    with contextlib.suppress(TimeoutError):
+    with suppress(TimeoutError):
         async with asyncio.timeout(60) as limit:
             report = await mockdata.generate({"id": 1}, sink=Sink())
     assert report.records == 1

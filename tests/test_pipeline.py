@@ -6,8 +6,8 @@ import os
 import pickle
 import signal
 import threading
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from multiprocessing import get_context
 
@@ -306,6 +306,44 @@ async def test_an_exhausted_stream_stays_exhausted():
         assert [batch async for batch in batches] == []
 
 
+async def test_a_wait_that_is_cancelled_in_any_turn_loses_no_batch():
+    turns, is_taken = 0, False
+    while not is_taken:
+        async with mockdata.stream({"ssn": 10_001}) as batches:
+            waiting = asyncio.ensure_future(anext(batches))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            is_taken = waiting.done()
+            waiting.cancel()
+            with suppress(asyncio.CancelledError):
+                assert (await waiting).start == 0
+            left = [batch.start async for batch in batches]
+            assert left == ([10_000] if is_taken else [0, 10_000]), turns
+        turns += 1
+
+
+class Stuck(Executor):
+    """Takes tasks, and begins none."""
+
+    def submit(self, function, /, *args, **kwargs):
+        return Future()
+
+
+async def test_a_stream_that_is_left_does_not_end_for_who_still_waits():
+    async with mockdata.stream({"ssn": 20_000}, executor=Stuck()) as batches:
+        waiting = [asyncio.ensure_future(anext(batches)) for _ in range(3)]
+        await asyncio.sleep(0)
+    for each in [*waiting, anext(batches)]:
+        with pytest.raises(RuntimeError, match="left before its end"):
+            await each
+
+
+async def test_a_stream_that_ended_has_ended_when_it_is_left():
+    async with mockdata.stream({"ssn": 1}) as batches:
+        assert [len(batch) async for batch in batches] == [1]
+    assert [batch async for batch in batches] == []
+
+
 async def test_a_worker_error_comes_where_the_next_batch_would_be():
     with ThreadPoolExecutor(1) as executor:
         async with mockdata.stream({"ssn": 1_000_000}, executor=executor) as batches:
@@ -415,6 +453,12 @@ async def test_ten_runs_at_once_and_one_inside_another(pooled):
 async def test_generate_sync_says_what_to_do_where_a_loop_runs():
     with pytest.raises(RuntimeError, match=r"await generate\(\)"):
         mockdata.generate_sync(1)
+
+
+def test_an_error_of_generate_sync_comes_without_another_one():
+    with pytest.raises(mockdata.PlanError) as caught:
+        mockdata.generate_sync(0)
+    assert caught.value.__context__ is None
 
 
 def test_generate_sync_in_a_thread(pooled):

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 
 import anyio
 import pytest
@@ -12,7 +12,7 @@ import pytest
 import mockdata
 from mockdata.render.task import render
 from mockdata.workers import memory, processes
-from mockdata.workers.pool import TRIES
+from mockdata.workers.pool import TRIES, WorkerPool
 from mockdata.workers.processes import Processes
 
 
@@ -129,7 +129,59 @@ async def test_workers_that_die_again_and_again_are_all_waited_for(monkeypatch, 
     assert sorted(made) == sorted(stopped.values())
 
 
+class Broken:
+    """Stands for processes that die of every task; to stop them takes until ``go_on``."""
+
+    def __init__(self, size):
+        self.size, self.stops, self.is_stopped = size, threading.Event(), False
+        self.go_on = threading.Event()
+        MADE.append(self)
+
+    def submit(self, *_):
+        future = Future()
+        if len(MADE) < 4:
+            future.set_exception(BrokenExecutor("died"))
+        return future
+
+    def kill(self):
+        self.stops.set()
+        self.go_on.wait(60)
+        self.is_stopped = True
+
+    def ids(self):
+        return []
+
+
+MADE = []
+
+
+async def test_a_pool_that_is_closed_while_a_worker_is_replaced_makes_no_more():
+    MADE.clear()
+    pool = WorkerPool(Broken, 2)
+    task = pool.submit(("id", 0, 1), print)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(task.result)
+        MADE[0].go_on.set()
+        while len(MADE) < 3 or not MADE[2].stops.is_set():  # the worker that it was alone in
+            await anyio.sleep(0)
+        tasks.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as closing:
+                closing.start_soon(pool.close)
+                for made in MADE:
+                    made.go_on.set()
+    assert [made.is_stopped for made in MADE] == [True, True, True]
+
+
 # Memory
+
+
+async def test_peak_memory_is_what_was_held_meanwhile(monkeypatch):
+    taken = []
+    monkeypatch.setattr(memory, "INTERVAL", 0)
+    monkeypatch.setattr(memory, "_held", lambda process: 1 if taken else 7)
+    report = await mockdata.generate({"id": 30_000}, sink=taken.append)
+    assert (len(taken), report.peak_memory) == (3, 7)
 
 
 async def test_peak_memory_has_the_workers(monkeypatch):

@@ -3,6 +3,7 @@
 It leaves, and nothing of the run. Each test is run with Python's streams buffered and not.
 """
 
+import json
 import os
 import pty
 import signal
@@ -126,6 +127,20 @@ def struck(earlier, tmp_path):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("where", BEFORE_THE_RUN)
+@pytest.mark.parametrize("sink", ["-scsv", "--sink=stdout:jsonl"])
+def test_json_of_a_signal_before_the_run(tmp_path, where, number, sink):
+    words = [where, str(int(number)), "0", "1", "10", "--json", "-q", sink]
+    command = [sys.executable, "-c", SIGNALLED, *words]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    output, errors = run.stdout.removeprefix(b"struck\n"), run.stderr
+    said, nothing = (errors, output) if "stdout" in sink else (output, errors)
+    assert (run.returncode, nothing) == (128 + number, b"")
+    report = json.loads(said)
+    assert (report["outcome"], report["error"]) == ("stopped", f"stopped by {number.name}")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("where", BEFORE_THE_RUN + UNTIL_THE_FILES_ARE_RENAMED)
 def test_a_signal_before_the_files_are_renamed(struck, earlier, where, number):
     _, unchanged = earlier
@@ -160,6 +175,57 @@ def test_a_signal_while_parquet_files_are_completed_comes_too_late(struck, earli
     assert all(content.startswith(b"PAR1") for content in made.values())
     assert all(content.endswith(b"PAR1") for content in made.values())
     assert len(kept(folder)) == 12
+
+
+AT_THE_END = """
+import atexit, os, sys
+from mockdata.command import ending, signals
+
+number = int(sys.argv.pop(1))
+signals.GRACE = 60  # on a busy machine, too, the second signal comes soon
+
+def strike():
+    os.kill(os.getpid(), number)
+
+def patch(owner, name):
+    real = getattr(owner, name)
+    def signalled(*arguments, **options):
+        strike()
+        return real(*arguments, **options)
+    setattr(owner, name, signalled)
+
+def load(batch):
+    pass
+
+async def stop(batch):
+    strike()
+
+class Last:  # goes with the interpreter
+    def __del__(self, kill=os.kill, process=os.getpid(), number=number):
+        kill(process, number)
+
+last = Last()
+sys.modules["callbacks"] = sys.modules["__main__"]
+patch(ending, "_json")
+from mockdata.__main__ import main
+atexit.register(strike)
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("callback", ["stop", "load"])
+def test_signals_while_the_command_ends_change_nothing(number, callback):
+    words = ["id=20k", "--json", "-q", "-s", f"callbacks:{callback}"]
+    run = subprocess.run(
+        [sys.executable, "-c", AT_THE_END, str(int(number)), *words],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    code, outcome = (128 + number, "stopped") if callback == "stop" else (0, "done")
+    assert (run.returncode, json.loads(run.stdout)["outcome"]) == (code, outcome)
+    assert b"Traceback" not in run.stderr
 
 
 SLOW_RENAMING = """

@@ -74,6 +74,20 @@ def test_a_worker_holds_no_file_of_the_application(tmp_path):
         assert str(tmp_path / "of-the-application") not in in_worker(open_on).values()
 
 
+def test_a_file_that_takes_the_number_of_one_that_is_closed_stays_open(tmp_path, monkeypatch):
+    look = processes.check_threads
+    with open(tmp_path / "closed", "w") as closed, open(tmp_path / "taken", "w") as taken:
+
+        def close_meanwhile(count):
+            look(count)
+            os.dup2(taken.fileno(), closed.fileno())
+
+        monkeypatch.setattr(processes, "check_threads", close_meanwhile)
+        files = in_worker(open_on)
+        assert files[closed.fileno()] == str(tmp_path / "taken")
+        assert files[taken.fileno()] == os.devnull
+
+
 def test_a_worker_can_say_its_last_words():
     before = open_on()
     assert in_worker(open_on)[2] == before[2] != os.devnull

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mockdata.command.arguments import FILE_SINKS, Options, Said, help_text, load_sink, parse
+from mockdata.command.early import last_words
 from mockdata.command.ending import DONE, FAILED, STDOUT, WRONG_USE, Ending
 from mockdata.command.output import say, silence
 from mockdata.command.signals import Signals, leave, listening
@@ -26,6 +29,7 @@ __all__ = ["DONE", "FAILED", "WRONG_USE", "main"]
 
 OUR_SINKS: Final = (*FILE_SINKS, "stdout")
 PACKAGE: Final = os.path.dirname(os.path.dirname(__file__))
+CONTEXTS: Final = contextlib.__file__  # between us and a sink that is a generator
 LOOP_FILES: Final = 16
 """Files that an event loop may open; one that finds fewer ends the process without a word."""
 
@@ -38,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _main(arguments, signals)[0]
         gc.disable()  # it has nothing to collect while modules are imported
         code, sink = _main(sys.argv[1:], signals)
+        signals.end(code)
         if code == DONE and sink in OUR_SINKS and _is_plain():
             _leave_early()
         return code
@@ -46,10 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _main(arguments: Sequence[str], signals: Signals) -> tuple[int, str]:
     """Run the command; return its exit code and the sink that it wrote to."""
     ending = Ending()
-    signals.last_words = ending.last_words
+    signals.last_words = partial(last_words, arguments)
     try:
         with naming(STDOUT):
             options = _answered(arguments, ending.said)
+        signals.last_words = ending.last_words
         if options is None:
             return DONE, ""
         ending.options = options
@@ -76,6 +82,7 @@ def _answered(arguments: Sequence[str], said: Said) -> Options | None:
 
 def _ended_by(error: BaseException, ending: Ending, signals: Signals) -> int:
     """Say why there is no report, or that it could not be printed; return the exit code."""
+    signals.come_too_late()
     if signals.first and ending.report is None:
         leave(ending.stopped(signals.first, *_notes(error)))
     if isinstance(error, PlanError) and not (_is_users(error) or ending.has_begun()):
@@ -245,5 +252,6 @@ def _files_and_lines(error: BaseException) -> list[tuple[str, object]]:
 def _raised_at(places: Sequence[tuple[str, object]]) -> str:
     """Return the place in the user's code: the first one beyond the last one in ours."""
     ours = [k for k, (file, _) in enumerate(places) if file.startswith(PACKAGE)]
-    file, line = places[min(ours[-1] + 1, len(places) - 1)]
+    beyond = [place for place in places[ours[-1] + 1 :] if place[0] != CONTEXTS]
+    file, line = (beyond or places[-1:])[0]
     return f"{os.path.basename(file)}, line {line}"

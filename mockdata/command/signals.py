@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
 import signal
 import sys
@@ -37,12 +38,16 @@ class Signals:
         """The number of the signal that ended the run, once there was one."""
         self.last_words: Callable[[int], object] = int
         """Called with a signal's number before the process is ended at once; must not print."""
+        self.code: int | None = None
+        """The exit code, once the command has ended and all is said."""
         self._came = 0.0
         self._patience = GRACE
         self._cancel: Callable[[], object] | None = None
 
     def __call__(self, number: int, _: object) -> None:
         """Handle a signal."""
+        if self.code is not None:
+            leave(self.code)
         if self._cancel is None:
             self._leave(number)  # there is nothing to undo
         if not self.first:
@@ -71,11 +76,18 @@ class Signals:
         self._cancel = partial(loop.call_soon_threadsafe, cancel)
         try:
             yield
-        except BaseException:
-            self._cancel = None
-            raise
-        self._cancel = lambda: None  # it comes too late
-        self._patience = GRACE
+        finally:
+            self.come_too_late()
+
+    def come_too_late(self) -> None:
+        """Have a signal stop nothing, from the end of a run on, unless what is left takes long."""
+        self._cancel = lambda: None
+        self._came, self._patience = time.monotonic(), GRACE
+
+    def end(self, code: int) -> None:
+        """Have a signal change the exit code no more, while the interpreter is taken down."""
+        self.code = code
+        atexit.register(_ignore)
 
 
 @contextmanager
@@ -92,8 +104,16 @@ def listening() -> Iterator[Signals]:
     try:
         yield signals
     finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        if signals.code is None:
+            for number, handler in earlier.items():
+                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+
+def _ignore() -> None:
+    """Have no signal end the process: Python's handlers go before the interpreter does."""
+    with suppress(ValueError):
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def leave(code: int) -> NoReturn:

@@ -12,7 +12,7 @@ import asyncio
 import inspect
 import pickle
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from mockdata.errors import PlanError
 from mockdata.render.batch import BATCH, BLOCK
@@ -52,8 +52,8 @@ class Life:
         self._task = asyncio.create_task(self._live(), name="mockdata sink")
 
     async def _live(self) -> None:
-        async with self._sink.open(self._run) as target:
-            self.session = _session(target, self._run)
+        async with _context(self._sink, self._run) as target:
+            self._target = target
             self._is_open.set()
             await self._is_told.wait()
             if self._failure is not None:
@@ -71,16 +71,15 @@ class Life:
                 await done
 
     async def begin(self) -> None:
-        """Wait until the context is entered. Raises what entering raises."""
+        """Wait until the context is entered. Raises what entering raises, and PlanError."""
         opening = asyncio.ensure_future(self._is_open.wait())
         try:
             await asyncio.wait([opening, self._task], return_when=asyncio.FIRST_COMPLETED)
         finally:
             opening.cancel()
         if self._task.done():
-            raise _outcome(self._task) or PlanError(
-                "sink", f"{self._sink!r} opens without yielding"
-            )
+            raise _outcome(self._task) or self._closed_early()
+        self.session = _session(self._target, self._run)
 
     def watch(self, fail: Callable[[BaseException], None]) -> None:
         """Have ``fail`` called if the sink ends by itself, as when a task of its own has failed."""
@@ -122,15 +121,28 @@ class Life:
             note_later_error(failure, error)
 
 
+def _context(sink: Sink, run: Run) -> AbstractAsyncContextManager[object]:
+    """Return what opening a sink gives. Raises PlanError unless it can be entered."""
+    context: object = sink.open(run)
+    if isinstance(context, AbstractAsyncContextManager):
+        return context
+    if inspect.iscoroutine(context):
+        context.close()  # or Python warns that it was not awaited
+    problem = f"open of {sink!r} returns {type(context).__name__}, not an async context manager"
+    raise PlanError("sink", f"{problem}: put @asynccontextmanager before it")
+
+
 def _session(target: object, run: Run) -> Session:
     """Return what a sink yields as a session. Raises PlanError for what is none."""
-    session = target if isinstance(target, Session) else Session(write=target)  # type: ignore[arg-type]
-    if (session.files is None) == (session.write is None):
-        raise PlanError("sink", "its session has to have either write or files")
-    if session.write is not None and not callable(session.write):
+    if not (callable(target) or isinstance(target, Session)):
         raise PlanError(
             "sink", f"it yields {target!r}, which is neither an async callable nor a Session"
         )
+    session = target if isinstance(target, Session) else Session(write=target)
+    if (session.files is None) == (session.write is None):
+        raise PlanError("sink", "its session has to have either write or files")
+    if session.write is not None and not callable(session.write):
+        raise PlanError("sink", f"write {session.write!r} is not an async callable")
     most = BATCH if session.encode is None else BLOCK
     for size in map(session.batch_of, (vault.name for vault in run.vaults)):
         if not 1 <= size <= most:

@@ -19,7 +19,7 @@ from typing import Any, ParamSpec, Self, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream
 
 from mockdata.errors import PlanError
 from mockdata.pipeline.life import opened
@@ -133,14 +133,20 @@ def _check_on_progress(on_progress: object) -> None:
         raise PlanError("on_progress", f"{on_progress!r} is async: it is called, and not awaited")
 
 
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def _sync(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(function(*args, **kwargs))
-        raise RuntimeError(f"an event loop runs here: await {function.__name__}() instead")
+        if _is_loop_running():
+            raise RuntimeError(f"an event loop runs here: await {function.__name__}() instead")
+        return asyncio.run(function(*args, **kwargs))
 
     call.__name__ = call.__qualname__ = f"{function.__name__}_sync"
     call.__doc__ = (
@@ -179,16 +185,28 @@ def stream(
 class BatchStream:
     """The batches of a run, for ``async for``; ``seed`` and ``timestamp`` repeat it."""
 
-    def __init__(self, run: Run, receive: MemoryObjectReceiveStream[Batch]) -> None:
+    def __init__(self, run: Run) -> None:
         self.seed = run.seed
         self.timestamp = run.timestamp
         self._last: Records | None = None
         self._error: Exception | None = None
-        self._receive = receive
+        # A queue keeps what a wait that is cancelled did not take; anyio's streams may lose it.
+        self._queue = asyncio.Queue[Batch | None](maxsize=1)
 
-    def fail(self, error: Exception) -> None:
-        """Raise an error where the next batch would be."""
+    async def put(self, batch: Batch) -> None:
+        """Have a batch taken behind those before it."""
+        await self._queue.put(batch)
+
+    async def end(self, error: Exception | None = None) -> None:
+        """Have the stream end behind what was put; an error is raised there."""
         self._error = error
+        await self._queue.put(None)
+
+    def close(self) -> None:
+        """Let go of what was not taken. Who still waits, or asks, does not take it for the end."""
+        if self._queue.empty() or self._queue.get_nowait() is not None:
+            self._error = RuntimeError("the stream was left before its end")
+        self._queue.put_nowait(None)
 
     def name_last(self, error: Exception) -> None:
         """Name the records of the last batch in an error that was raised over them."""
@@ -199,13 +217,13 @@ class BatchStream:
         return self
 
     async def __anext__(self) -> Batch:
-        try:
-            batch = await self._receive.receive()
-        except anyio.EndOfStream:
+        batch = await self._queue.get()
+        if batch is None:
+            self._queue.put_nowait(None)  # the end stays the end
             self._last = None
             if self._error is not None:
                 raise self._error from None
-            raise StopAsyncIteration from None
+            raise StopAsyncIteration
         self._last = _records(batch)
         return batch
 
@@ -213,26 +231,28 @@ class BatchStream:
 @asynccontextmanager
 async def _stream(run: Run, means: _Means, layout: Layout | None) -> AsyncIterator[BatchStream]:
     check_event_loop()
-    send, receive = anyio.create_memory_object_stream[Batch](max_buffer_size=1)
-    with send, _emptied(receive):
-        batches = BatchStream(run, receive)
+    batches = BatchStream(run)
 
-        async def feed() -> None:
-            with send:
-                try:
-                    await in_task(_run, run, _Sender(send, layout), means, None)
-                except Exception as error:
-                    batches.fail(error)
-
-        feeding = asyncio.ensure_future(feed())
+    async def feed() -> None:
         try:
-            yield batches
+            await in_task(_run, run, _Sender(batches, layout), means, None)
         except Exception as error:
-            batches.name_last(error)
-            raise
-        finally:
-            feeding.cancel()
+            await batches.end(error)
+        else:
+            await batches.end()
+
+    feeding = asyncio.ensure_future(feed())
+    try:
+        yield batches
+    except Exception as error:
+        batches.name_last(error)
+        raise
+    finally:
+        feeding.cancel()
+        try:
             await ended(feeding)
+        finally:
+            batches.close()
 
 
 @contextmanager
@@ -250,14 +270,14 @@ def _emptied(receive: MemoryObjectReceiveStream[Any]) -> Iterator[None]:
 class _Sender:
     """The sink of a stream: every vault's batches go to the one who iterates."""
 
-    def __init__(self, send: MemoryObjectSendStream[Batch], layout: Layout | None) -> None:
-        self._send = send
+    def __init__(self, batches: BatchStream, layout: Layout | None) -> None:
+        self._batches = batches
         self._layout = layout
 
     @asynccontextmanager
     async def open(self, run: Run) -> AsyncIterator[Session]:
         layouts = {v.name: self._layout for v in run.vaults} if self._layout is not None else {}
-        yield Session(write=self._send.send, layouts=layouts)
+        yield Session(write=self._batches.put, layouts=layouts)
 
 
 async def _run(

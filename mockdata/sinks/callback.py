@@ -31,9 +31,9 @@ class CallbackSink:
         async def write(batch: Batch) -> None:
             async with turn:
                 result = self._callback(batch)
-                if inspect.isawaitable(result):
-                    await result
-                elif inspect.isgenerator(result) or inspect.isasyncgen(result):
+                while inspect.isawaitable(result):
+                    result = await result
+                if inspect.isgenerator(result) or inspect.isasyncgen(result):
                     raise TypeError(f"{self._callback!r} returns a generator, which takes nothing")
 
         yield write

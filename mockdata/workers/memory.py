@@ -49,10 +49,8 @@ def _held(process: int | str) -> int:
 
 
 def _own_peak() -> int:
-    """Return what the system says where there is no ``/proc``; 0 where it says nothing."""
-    try:
-        import resource
-    except ImportError:
-        return 0
+    """Return what the system says where there is no ``/proc``."""
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

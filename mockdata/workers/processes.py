@@ -61,8 +61,7 @@ def _renew_turn() -> None:
     _fork_turn = threading.Lock()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_turn)
+os.register_at_fork(after_in_child=_renew_turn)
 
 
 def may_have_processes() -> bool:
