@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["tests", "numpy", "lint", "types"]
+nox.options.sessions = ["tests", "lint", "types"]
 nox.options.error_on_missing_interpreters = False
 
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
@@ -34,19 +34,18 @@ def interpreters() -> list[str]:
     return list(dict.fromkeys([newest_last[0], newest_last[-1]]))
 
 
-@nox.session(python=interpreters())
+PYTHONS = interpreters()
+
+LEAST = {"MOCKDATA_RENDERER": "numpy", "MOCKDATA_TEST_LOOPS": "asyncio"}
+"""What the oldest Python is tested with: the renderer that needs no compiler, on one event loop."""
+
+
+@nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run the tests, on the oldest and the newest Python there is."""
+    """Run the tests: on the newest Python there is, and on the oldest with what is there always."""
     session.install("-e", ".[test]")
-    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs)
-
-
-@nox.session(python=interpreters()[-1])
-def numpy(session: nox.Session) -> None:
-    """Run the tests with the renderer that machines without a compiler have."""
-    session.install("-e", ".[test]")
-    arguments = ("-n", "auto", "--dist", "loadfile", *session.posargs)
-    session.run("pytest", *arguments, env={"MOCKDATA_RENDERER": "numpy"})
+    env = LEAST if session.python == PYTHONS[0] != PYTHONS[-1] else {}
+    session.run("pytest", "-n", "auto", "--dist", "loadfile", *session.posargs, env=env)
 
 
 @nox.session
@@ -68,7 +67,7 @@ def sanitize(session: nox.Session) -> None:
     session.run("pytest", *tests, *session.posargs, env=environment)
 
 
-@nox.session(python=interpreters()[0])
+@nox.session(python=PYTHONS[0])
 def wheels(session: nox.Session) -> None:
     """Build the sdist and, out of it, the wheel; test both on the oldest and the newest Python."""
     session.install("build")
@@ -77,7 +76,7 @@ def wheels(session: nox.Session) -> None:
     command = ("python", "-m", "build", "--outdir", str(made / "dist"))
     session.run(*command, env={"MOCKDATA_BUILD": "native"})
     tests = [f"tests/test_{what}.py" for what in ("native", "golden", "command", "csv")]
-    for interpreter in interpreters():
+    for interpreter in PYTHONS:
         for package in (made / "dist").iterdir():
             place = made / "installed"
             session.run(interpreter, "-m", "venv", "--clear", str(place), external=True)
@@ -87,7 +86,7 @@ def wheels(session: nox.Session) -> None:
             session.run(str(place / "bin" / "pytest"), *tests, *session.posargs, external=True)
 
 
-@nox.session(python=interpreters()[0])
+@nox.session(python=PYTHONS[0])
 def lowest(session: nox.Session) -> None:
     """Run the tests of the engine with the lowest versions of what the package depends on."""
     project = nox.project.load_toml("pyproject.toml")["project"]

@@ -46,8 +46,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
 
 
 def pytest_asyncio_loop_factories(config, item):
-    """Run each async test on both."""
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    """Run each async test on both, or on those that the environment names."""
+    loops = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+    wanted = os.environ.get("MOCKDATA_TEST_LOOPS", "asyncio,uvloop").split(",")
+    return {name: loops[name] for name in wanted}
 
 
 @pytest.fixture(autouse=True)

@@ -237,6 +237,27 @@ def test_a_worker_that_does_not_see_the_folder_is_one_line(cluster, tmp_path, mo
     assert list(tmp_path.iterdir()) == []
 
 
+HIDE = """
+import sys, mockdata.sinks.parquet as package
+sys.modules["mockdata.sinks.parquet.blocks"] = None
+vars(package).pop("blocks", None)
+"""
+SHOW = "import sys; del sys.modules['mockdata.sinks.parquet.blocks']"
+
+
+def test_a_worker_without_what_the_format_needs_is_one_line(cluster, tmp_path):
+    (tmp_path / "_SUCCESS.json").write_bytes(b"of an earlier run")
+    with Client(cluster) as client:
+        client.run(exec, HIDE)
+        try:
+            for folder in (tmp_path, tmp_path / "new"):
+                with pytest.raises(mockdata.MockDataError, match=r"^worker tcp.*needs pyarrow: "):
+                    made_on(cluster, {"id": 1}, sink=folder, format="parquet", **RUN)
+        finally:
+            client.run(exec, SHOW)
+    assert kept(tmp_path) == {"_SUCCESS.json": b"of an earlier run"}
+
+
 def test_what_a_task_raises_is_raised(cluster, tmp_path):
     (tmp_path / "part-00002-of-00002").write_text("in the way")
     with pytest.raises(OSError, match="part-00002-of-00002"):

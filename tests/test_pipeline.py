@@ -455,6 +455,12 @@ async def test_generate_sync_says_what_to_do_where_a_loop_runs():
         mockdata.generate_sync(1)
 
 
+def test_an_error_of_generate_sync_comes_without_another_one():
+    with pytest.raises(mockdata.PlanError) as caught:
+        mockdata.generate_sync(0)
+    assert caught.value.__context__ is None
+
+
 def test_generate_sync_in_a_thread(pooled):
     reports = []
     thread = threading.Thread(

@@ -13,7 +13,7 @@ import mockdata
 from mockdata.pipeline.plan import MAX_COUNT, checked_workers, plan_run
 from mockdata.sinks import as_sink
 
-from . import oracle
+from . import oracle, typed
 from .conftest import VAULTS
 
 COUNTS = st.one_of(
@@ -225,3 +225,9 @@ def test_workers_are_as_many_as_the_cpus_that_may_be_used():
         os.sched_setaffinity(0, cpus)
     assert checked_workers(None) == min(8, len(cpus))
     assert checked_workers(1000) == 1000
+
+
+def test_what_a_type_checker_takes_is_taken():
+    assert typed.run() == [4, 1, 1, 1, 2, 2]
+    with pytest.raises(mockdata.PlanError, match="3 is not one of"):
+        typed.run_wrongly()

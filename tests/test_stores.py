@@ -330,6 +330,27 @@ async def test_a_run_that_is_cancelled_while_a_store_does_not_answer(where, buck
         never.set()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("form", SINKS)
+def test_a_signal_while_a_store_does_not_answer(form, number, bucket, proxy, tmp_path):
+    """The command says for how long it undoes what it did."""
+    never = threading.Event()
+    proxy.trouble = lambda method, path: never if "partNumber" in path else None
+    words = ("name=600k", "-s", form, "-o", bucket.url, "--no-progress", "-w", "2")
+    with subprocess.Popen(
+        [sys.executable, "-m", "mockdata", *words],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    ) as running:  # fmt: skip
+        proxy.met.wait()
+        running.send_signal(number)
+        said = running.communicate(timeout=60)[1].splitlines()
+    never.set()
+    assert running.returncode == 128 + number
+    assert said[0] == "mockdata: stopping: requests in flight have 8 s"
+    assert said[1].startswith("mockdata: stopped; to repeat: ")
+    assert (len(said), bucket.objects(), bucket.open_uploads()) == (2, {}, [])
+
+
 async def test_an_upload_that_is_being_opened_when_the_run_is_cancelled(bucket, proxy):
     """The server opens it, and the answer comes later: it has to be waited for, and aborted."""
     is_late = threading.Event()
@@ -377,6 +398,12 @@ def test_urls_that_name_no_place_are_refused(url):
         with pytest.raises(mockdata.PlanError) as caught:
             sink_of(url)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["s3://a:b@c/d", "s3://x/y?z", "file:///a folder", "s3://x/y#z"])
+def test_what_a_url_may_not_have_is_told(url):
+    with pytest.raises(mockdata.PlanError, match="no user name, query, fragment or space in it"):
+        CsvSink(url)
 
 
 def test_a_disk_is_nothing_that_a_store_has():

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 from mockdata import __version__
@@ -246,6 +250,24 @@ class _Parser(argparse.ArgumentParser):
         raise PlanError("arguments", one_line(message))
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Asks for the terminal's width by itself: ``shutil``, which argparse asks, takes time."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+@lru_cache(1)
+def _columns() -> int:
+    """Return the columns of the terminal, by the environment or the system, as ``shutil`` does."""
+    with suppress(ValueError):
+        if (columns := int(os.environ.get("COLUMNS", "0"))) > 0:
+            return columns
+    with suppress(AttributeError, ValueError, OSError):
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or 80  # type: ignore[union-attr]
+    return 80
+
+
 class _Print(argparse.Action):
     """Prints what a function returns, and ends; argparse's own actions hide that it failed."""
 
@@ -260,7 +282,7 @@ def _parser() -> _Parser:
         usage="mockdata [options] COUNT\n       mockdata [options] VAULT=COUNT ...",
         description="Make realistic, unique value/token pairs for load-testing a privacy vault.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
         add_help=False,
     )

@@ -98,8 +98,15 @@ def _teller(job: Job, number: int) -> Callable[[Progress], None]:
 
 
 def seen_by(job: Job) -> str:
-    """Return why this machine cannot work for the client; empty if it can."""
-    return _unfit(job)
+    """Return why this machine cannot work for the client; empty if it can.
+
+    Raises PlanError if a package is missing that the format or the place needs.
+    """
+    problem = _unfit(job)
+    if not problem:
+        place_of(job)
+        job.sink(job.place)
+    return problem
 
 
 def _unfit(job: Job) -> str:

@@ -185,12 +185,13 @@ async def _hand_out(client: Any, job: Job, followed: _Followed) -> Report:
     """Have the workers make all parts, and put the run on record."""
     place = place_of(job)
     marker = MARKER.format(job.run_id)
+    is_new = not job.is_store and not os.path.isdir(job.place)  # noqa: ASYNC240
     if not job.is_store:
         os.makedirs(job.place, exist_ok=True)
         place.save(marker, b"")
-    await _off(place.remove, SUCCESS)
     try:
         await _check_workers(client, job)
+        await _off(place.remove, SUCCESS)
         await _make_parts(client, job, followed)
         report = followed.report()
         await _off(place.write, SUCCESS, _success(job, followed, report))
@@ -199,6 +200,9 @@ async def _hand_out(client: Any, job: Job, followed: _Followed) -> Report:
         with anyio.CancelScope(shield=True):
             await _off(place.remove, marker)
             await _off(place.clean)
+            if is_new:
+                with suppress(OSError):  # it has something in it
+                    os.rmdir(job.place)
 
 
 async def _off(function: Callable[..., Any], *arguments: object) -> None:

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from typing import Final, SupportsFloat, SupportsIndex
+from typing import Final, Protocol, SupportsFloat, SupportsIndex
 
 from mockdata.errors import PlanError, one_line
 from mockdata.render.renderers import chosen
@@ -39,13 +39,19 @@ SEED_BITS: Final = 64
 LONGEST_SHOWN: Final = 80
 """Characters of a wrong value in a message, at most."""
 
-Counts = (
-    SupportsIndex
-    | Mapping[str | Vault | Table, SupportsIndex]
-    | Mapping[str, SupportsIndex]
-    | Mapping[Vault, SupportsIndex]
-    | Mapping[Table, SupportsIndex]
-)
+
+class OfVaults(Protocol):
+    """What a type checker takes for a mapping of vaults, or their names, to numbers.
+
+    A ``Mapping`` is invariant in its keys, so it would not take both names and vaults.
+    """
+
+    def items(self) -> Iterable[tuple[str | Vault | Table, SupportsIndex]]:
+        """Return the vaults and their numbers."""
+        ...
+
+
+Counts = SupportsIndex | OfVaults
 """A number for every vault, or for some: a vault, or its name, to a number."""
 
 

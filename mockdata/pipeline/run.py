@@ -133,14 +133,20 @@ def _check_on_progress(on_progress: object) -> None:
         raise PlanError("on_progress", f"{on_progress!r} is async: it is called, and not awaited")
 
 
+def _is_loop_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def _sync(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run(function(*args, **kwargs))
-        raise RuntimeError(f"an event loop runs here: await {function.__name__}() instead")
+        if _is_loop_running():
+            raise RuntimeError(f"an event loop runs here: await {function.__name__}() instead")
+        return asyncio.run(function(*args, **kwargs))
 
     call.__name__ = call.__qualname__ = f"{function.__name__}_sync"
     call.__doc__ = (

@@ -30,7 +30,7 @@ def to_arrow(batch: Batch) -> Any:
     try:
         import nanoarrow as na
     except ImportError as error:
-        problem = "to_arrow needs nanoarrow: pip install 'nanoarrow>=0.6', or mockdata[arrow]"
+        problem = "to_arrow needs nanoarrow: pip install 'mockdata[arrow]'"
         raise MockDataError(problem) from error
     kinds = {"string": na.string, "int64": na.int64, "date": na.date32}
     types = {

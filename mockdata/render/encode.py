@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -71,6 +70,8 @@ def _function(pickled: bytes) -> Any:
 
 def _portable(error: Exception) -> Exception:
     """Return an error that gets to another process; one that does not would look like a death."""
+    import multiprocessing
+
     if multiprocessing.parent_process() is None:
         return error
     try:

@@ -19,6 +19,7 @@ from mockdata.render.permute import GOLDEN, MASK
 from mockdata.render.program import Line, Program
 from mockdata.render.schedule import needed
 from mockdata.render.steps import (
+    INDEX,
     CheckDigit,
     Digit,
     Distinct,
@@ -78,21 +79,28 @@ def pack(program: Program) -> tuple[bytes, tuple[bytes, ...]]:
     """Return a program's words, and the content of the tables that they number."""
     packer = _Packer()
     lines = [[*_merged(line)] for line in program.lines]
-    read = {item.pick for items in lines for item in items if isinstance(item, Cell)}
-    read |= {item.hash for items in lines for item in items if isinstance(item, Spell)}
-    read |= {item.number for items in lines for item in items if isinstance(item, Count)}
-    vary = {
-        item.pick for items in lines for item in items if isinstance(item, Cell) and varies(item)
-    }
-    vary |= {item.number for items in lines for item in items if isinstance(item, Count)}
-    measured = needed(program.steps, vary)
-    made = needed(program.steps, read)
+    items = [item for line in lines for item in line]
+    made = needed(program.steps, map(_register, items))
+    measured = needed(program.steps, map(_register, filter(varies, items)))
     steps = [packer.step(program.steps[k], k in measured) for k in sorted(made)]
-    outputs = [packer.output(items) for items in lines]
+    outputs = [packer.output(line) for line in lines]
     words = array("Q", (VERSION, program.registers, len(packer.tables), len(steps), len(outputs)))
     for part in (*packer.tables, *steps, *outputs):
         words.extend(part)
     return words.tobytes(), tuple(packer.blobs)
+
+
+def _register(item: Item) -> int:
+    """Return the register that an item is read from; the index's, if it is from none."""
+    match item:
+        case Lit():
+            return INDEX
+        case Cell(_, pick):
+            return pick
+        case Spell(_, hash):
+            return hash
+        case Count(number, _):
+            return number
 
 
 def varies(item: Item) -> bool:

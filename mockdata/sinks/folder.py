@@ -128,6 +128,8 @@ def _as_given(folder: str, given: str) -> Iterator[None]:
 class _Files:
     """The files of one run, which get their names together or not at all."""
 
+    grace = 0.0
+
     def __init__(
         self, folder: str, files: Mapping[str, Sequence[NewFile]], options: Folder
     ) -> None:

@@ -19,6 +19,11 @@ __all__ = ["NewFiles", "Place", "place_at"]
 class NewFiles(Protocol):
     """Files that are open, for a sink that writes to them itself, one for each vault."""
 
+    @property
+    def grace(self) -> float:
+        """Seconds that leaving them may take."""
+        ...
+
     async def append(self, vault: str, content: bytes | memoryview, /) -> None:
         """Write at the end of a vault's file."""
         ...

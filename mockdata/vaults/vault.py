@@ -135,7 +135,7 @@ class Table:
     def __init__(
         self,
         name: str,
-        columns: Mapping[str, str | Mapping[str, str]] | Iterable[TableColumn],
+        columns: Mapping[str, str | Mapping[str, str]] | Sequence[TableColumn],
         *,
         source: str = "",
     ) -> None:

@@ -24,6 +24,7 @@ RATIOS = {
     "started, to the ceiling": ("files", "write ceiling"),
     "files, two workers / one": ("files", "files, one worker"),
     "dropping sink, two workers / one": ("dropping sink", "dropping sink, one worker"),
+    "stream, Arrow / lists of str": ("stream, Arrow", "stream, lists of str"),
     "parquet / DuckDB": ("parquet", "parquet, DuckDB"),
     "parquet, two workers / one": ("parquet", "parquet, one worker"),
     "1,000 of 30 vaults / 4": ("1,000 of 30 vaults", "1,000 of 4 vaults"),

@@ -40,7 +40,7 @@ import asyncio, time, mockdata
 
 async def main():
     began, records = time.perf_counter(), 0
-    async with mockdata.stream({counts}) as batches:
+    async with mockdata.stream({counts}{layout}) as batches:
         async for batch in batches:
             {use}
             records += len(batch)
@@ -120,9 +120,14 @@ def to_pipe(_: Path) -> float:
 
 
 def small(folder: Path) -> float:
-    """Return how often ``import numpy`` would fit into the whole command for 1,000 records."""
+    """Return how often the imports that no run can do without fit into 1,000 records' command."""
     command = seconds([*COMMAND, "1000"], folder)
-    return command / seconds([sys.executable, "-c", "import numpy"])
+    return command / seconds([sys.executable, "-c", "import asyncio, anyio"])
+
+
+def streamed(use: str, layout: str = "") -> float:
+    """Return million records/s of a stream whose batches are used in some way."""
+    return printed(STREAM, counts=EACH, use=use, layout=layout)
 
 
 def _has_ended(run: subprocess.Popen) -> bool:
@@ -162,12 +167,10 @@ ROWS: dict[str, Callable[[Path], float]] = {
     "files, one worker": lambda folder: into_files(folder, 1),
     "dropping sink": lambda _: printed(DROP, counts=2 * EACH, workers=None),
     "dropping sink, one worker": lambda _: printed(DROP, counts=2 * EACH, workers=1),
-    "stream, bytes": lambda _: printed(
-        STREAM, counts=EACH, use="batch.data_lines, batch.token_lines"
-    ),
-    "stream, lists of str": lambda _: printed(
-        STREAM, counts=EACH, use="batch.values, batch.tokens"
-    ),
+    "stream, bytes": lambda _: streamed("batch.data_lines, batch.token_lines"),
+    "stream, lists of str": lambda _: streamed("batch.values, batch.tokens"),
+    "stream, Arrow": lambda _: streamed("batch.to_arrow()", ", layout=mockdata.Texts()"),
+    "stream, Arrow out of lines": lambda _: streamed("batch.to_arrow()"),
     "stdout into a pipe": to_pipe,
-    "1,000 records / import numpy": small,
+    "1,000 records / import asyncio, anyio": small,
 }

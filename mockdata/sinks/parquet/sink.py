@@ -53,12 +53,13 @@ class ParquetSink:
         clobber: bool = True,
         fsync: bool = False,
     ) -> None:
+        self._blocks = _blocks()
         self._place = place_at(folder, clobber=clobber, fsync=fsync)
 
     @asynccontextmanager
     async def open(self, run: Run) -> AsyncIterator[Session]:
         """Make the files, and write to them what the workers encode."""
-        blocks = _blocks()
+        blocks = self._blocks
         rows = {vault.name: _group_rows(vault) for vault in run.vaults}
         assemblies = {vault.name: _assembly(vault, run, blocks) for vault in run.vaults}
         wanted = {vault.name: [_new_file(vault)] for vault in run.vaults}
@@ -80,6 +81,7 @@ class ParquetSink:
                 layouts=dict.fromkeys(rows, Texts()),
                 batch_size=rows,
                 commit=commit,
+                grace=made.grace,
                 file_sizes=lambda: {name: each.size for name, each in assemblies.items()},
             )
 
@@ -89,7 +91,7 @@ def _blocks() -> ModuleType:
     try:
         from mockdata.sinks.parquet import blocks
     except ImportError as error:
-        problem = "parquet needs pyarrow: pip install 'pyarrow>=18', or mockdata[parquet]"
+        problem = "parquet needs pyarrow: pip install 'mockdata[parquet]'"
         raise PlanError("sink", problem) from error
     return blocks
 

@@ -69,7 +69,7 @@ class Store:
                 heads=heads,
                 ahead=AHEAD,
                 commit=made.commit,
-                grace=UNDOING,
+                grace=made.grace,
             )
 
     @asynccontextmanager
@@ -92,6 +92,8 @@ class Uploads:
     Making it asks nothing of the store. Raises PlanError for a file that is too large, and OSError
     with the store's URL if its settings are wrong.
     """
+
+    grace = UNDOING
 
     def __init__(self, place: Store, files: Mapping[str, Sequence[NewFile]]) -> None:
         self._place, self._files = place, files
@@ -201,7 +203,8 @@ class Uploads:
             for upload in self._all:
                 tasks.start_soon(partial(abort, upload))
         if errors:
-            problem = f"{len(errors)} uploads may be left open: see docs/stores.md"
+            uploads = "1 upload" if len(errors) == 1 else f"{len(errors)} uploads"
+            problem = f"{uploads} may be left open, for a lifecycle rule of the bucket to abort"
             raise OSError(errors[0].errno, problem, self._place.url) from errors[0]
 
 

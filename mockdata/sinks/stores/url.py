@@ -49,6 +49,7 @@ def check_url(url: str, argument: str = "sink") -> None:
         known = ", ".join(f"{each}://" for each in SCHEMES)
         raise PlanError(argument, f"{scheme}:// is no object store that is known: {known}")
     if "@" in name or re.search(r"[?#\s]", url):
-        raise PlanError(argument, f"a URL of this kind is {form}, and has nothing else in it")
+        problem = f"a URL here is {form}, and has no user name, query, fragment or space in it"
+        raise PlanError(argument, problem)
     if (not prefix or name) if scheme == "file" else not name:
         raise PlanError(argument, f"{url!r} is not {form}")

@@ -1,0 +1,190 @@
+/* From registers to lines: a part of _native.c. */
+
+/* Where the texts of a tile begin: side by side, `stride` apart, in lines of one width; or at places
+   of their own, which move on behind what is put there. */
+typedef struct { char *start; u64 stride, count; char **at; } Places;
+
+static inline __attribute__((always_inline)) char *place(const Places *to, u64 k, u64 width)
+{
+    if (!to->at)
+        return to->start + k * to->stride;
+    char *at = to->at[k];
+    to->at[k] = at + width;
+    return at;
+}
+
+/* Copies `width` bytes, 16 or more. */
+static inline void copy_long(char *to, const unsigned char *text, u64 width)
+{
+    for (u64 k = 0; k + 16 < width; k += 16)
+        copy16(to + k, text + k);
+    copy16(to + width - 16, text + width - 16);
+}
+
+/* Texts of one width, and not a byte more. */
+static inline __attribute__((always_inline)) void put_texts(const Table *t, const u64 *row,
+                                                            const Places *to)
+{
+    const unsigned char *texts = t->texts;
+    const u64 width = t->width;
+    switch (width) {
+    case 0: break;
+#define EXACT(W) case W: \
+        for (u64 k = 0; k < to->count; k++) memcpy(place(to, k, W), texts + row[k] * W, W); \
+        break;
+    EXACT(1) EXACT(2) EXACT(3) EXACT(4) EXACT(5) EXACT(6) EXACT(7) EXACT(8)
+    EXACT(9) EXACT(10) EXACT(11) EXACT(12) EXACT(13) EXACT(14) EXACT(15) EXACT(16)
+#undef EXACT
+    default:
+        for (u64 k = 0; k < to->count; k++)
+            copy_long(place(to, k, width), texts + row[k] * width, width);
+    }
+}
+
+/* Items that are put alike in lines of one width and in others. */
+static inline __attribute__((always_inline)) void put_item(const Item *item, const Places *to)
+{
+    const u64 *reg = item->reg;
+    switch (item->kind) {
+    case TEXT:
+        put_texts(item->table, reg, to);
+        break;
+    case SUFFIX:
+        for (u64 k = 0; k < to->count; k++) {
+            Chars chars = suffix_of(reg[k]);
+            memcpy(place(to, k, 16), &chars, 16);
+        }
+        break;
+    case UUID:
+        for (u64 k = 0; k < to->count; k++)
+            put_uuid(place(to, k, 36), reg[k]);
+        break;
+    case NUMBER:
+        for (u64 k = 0; k < to->count; k++)
+            put_number(place(to, k, digits_of(reg[k])), reg[k]);
+    }
+}
+
+/* Lines of one width. Their literals are there already. */
+static void put_rows(const Output *output, u64 first, u64 count)
+{
+    for (const Item *item = output->items; item < output->items + output->count; item++) {
+        char *start = output->start + first * output->longest + item->offset;
+        const Places to = {start, output->longest, count, NULL};
+        if (!item->is_literal)
+            put_item(item, &to);
+    }
+}
+
+/* Texts in slots: all of a slot is copied. What is too much of it is written over by the rest of the
+   line, if that is long enough; else, what stood behind the line's end is put back. */
+static inline __attribute__((always_inline)) void put_slots(const Item *item, u64 count, char **at,
+                                                            char *const *ends, const u64 width)
+{
+    const unsigned char *texts = item->table->texts;
+    const u64 *reg = item->reg;
+    const int fits = item->fits;
+    for (u64 k = 0; k < count; k++) {
+        const unsigned char *slot = texts + reg[k] * width;
+        char *to = at[k], behind[32] = {0};
+        if (!fits)
+            memcpy(behind, ends[k], width);
+        memcpy(to, slot, width);
+        if (!fits)
+            memcpy(ends[k], behind, width);
+        at[k] = to + slot[width - 1];
+    }
+}
+
+static void add_lengths(const Item *item, u64 *restrict lengths)
+{
+    const Table *t = item->table;
+    const u64 *reg = item->reg;
+    if (item->kind == NUMBER)
+        for (int k = 0; k < TILE; k++)
+            lengths[k] += digits_of(reg[k]);
+    else if (t->kind == SLOTS)
+        for (int k = 0; k < TILE; k++)
+            lengths[k] += t->texts[(reg[k] + 1) * t->width - 1];
+    else
+        for (int k = 0; k < TILE; k++)
+            lengths[k] += t->offsets[reg[k] + 1] - t->offsets[reg[k]];
+}
+
+static void measure_lines(const Output *output, u64 *lengths)
+{
+    for (int k = 0; k < TILE; k++)
+        lengths[k] = output->sure;
+    for (const Item *item = output->items; item < output->items + output->count; item++)
+        if (item->varies)
+            add_lengths(item, lengths);
+}
+
+/* Lines of several widths, from `start` on; returns where they end. */
+static char *put_lines(const Output *output, u64 first, u64 count, char *start)
+{
+    u64 lengths[TILE];
+    char *at[TILE], *ends[TILE];
+    measure_lines(output, lengths);
+    for (u64 k = 0; k < count; k++) {
+        at[k] = start;
+        ends[k] = start += lengths[k];
+        output->ends[first + k] = (u64)(start - output->start);
+    }
+    const Places to = {NULL, 0, count, at};
+    for (const Item *item = output->items; item < output->items + output->count; item++) {
+        if (item->kind != TEXT || item->table->kind == FIXED) {
+            put_item(item, &to);
+        } else if (item->table->kind == LONG) {
+            for (u64 k = 0; k < count; k++) {
+                u64 size;
+                const unsigned char *text = text_of(item->table, item->reg[k], &size);
+                memcpy(place(&to, k, size), text, size);
+            }
+        } else if (item->table->width == 16) {
+            put_slots(item, count, at, ends, 16);
+        } else {
+            put_slots(item, count, at, ends, 32);
+        }
+    }
+    return start;
+}
+
+static void render(const Renderer *self, u64 start, u64 count, char **ends)
+{
+    for (u64 k = 0; k < self->outputs_count; k++)
+        ends[k] = self->outputs[k].start;
+    for (u64 first = 0; first < count; first += TILE) {
+        u64 size = count - first < TILE ? count - first : TILE;
+        run_all(self, start + first, size, 0);
+        for (u64 k = 0; k < self->outputs_count; k++) {
+            const Output *output = self->outputs + k;
+            if (output->varies) {
+                ends[k] = put_lines(output, first, size, ends[k]);
+            } else {
+                put_rows(output, first, size);
+                ends[k] += size * output->longest;
+            }
+        }
+    }
+}
+
+static void measure(const Renderer *self, u64 start, u64 count, u64 *sizes)
+{
+    u64 varying = 0;
+    for (u64 n = 0; n < self->outputs_count; n++) {
+        sizes[n] = self->outputs[n].varies ? 0 : count * self->outputs[n].longest;
+        varying += self->outputs[n].varies;
+    }
+    for (u64 first = 0; varying && first < count; first += TILE) {
+        u64 size = count - first < TILE ? count - first : TILE, lengths[TILE];
+        run_all(self, start + first, size, 1);
+        for (u64 n = 0; n < self->outputs_count; n++) {
+            if (!self->outputs[n].varies)
+                continue;
+            measure_lines(self->outputs + n, lengths);
+            for (u64 k = 0; k < size; k++)
+                sizes[n] += lengths[k];
+        }
+    }
+}
