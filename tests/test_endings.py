@@ -148,6 +148,34 @@ async def test_nothing_is_written_once_a_vault_has_failed(pooled):
     assert len(caught.value.__notes__) == 1
 
 
+class FailsAndLetsGo:
+    """The writer of one vault lets the other one's go on, and fails in the same turn."""
+
+    def __init__(self):
+        self.waits, self.goes_on, self.written = asyncio.Event(), asyncio.Event(), []
+
+    async def write(self, batch):
+        self.written.append((batch.vault, batch.start))
+        if batch.vault == "ssn":
+            self.waits.set()
+            await self.goes_on.wait()
+        else:
+            await self.waits.wait()
+            self.goes_on.set()
+            raise LookupError
+
+    @asynccontextmanager
+    async def open(self, run):
+        yield mockdata.Session(write=self.write, batch_size=10)
+
+
+async def test_nothing_is_written_in_the_turn_in_which_a_vault_fails():
+    sink = FailsAndLetsGo()
+    with pytest.raises(LookupError):
+        await mockdata.generate({"id": 1, "ssn": 100}, sink=sink)
+    assert sorted(sink.written) == [("id", 0), ("ssn", 0)]
+
+
 async def test_no_worker_writes_to_files_that_a_sink_is_left_with(pooled, tmp_path):
     paths = [tmp_path / "data", tmp_path / "tokens"]
     for path in paths:
@@ -304,6 +332,47 @@ async def test_a_timeout_that_runs_out_in_the_commit_cancels_nothing_later():
     for _ in range(5):
         await asyncio.sleep(0)
     assert asyncio.current_task().cancelling() == 0
+
+
+class SlowToCommit:
+    """Commits once the run is cancelled."""
+
+    def __init__(self, is_cancelled):
+        self._is_cancelled = is_cancelled
+
+    @asynccontextmanager
+    async def open(self, run):
+        async def write(batch):
+            pass
+
+        async def commit():
+            while not self._is_cancelled():
+                await asyncio.sleep(0)
+
+        yield mockdata.Session(write=write, commit=commit)
+
+
+async def test_a_timeout_that_runs_out_in_the_commit_is_a_timeout_of_what_comes_behind():
+    task = asyncio.current_task()
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await mockdata.generate({"id": 1}, sink=SlowToCommit(task.cancelling))
+            await asyncio.sleep(60)
+    assert not task.cancelling()
+
+
+async def test_a_scope_that_is_cancelled_in_the_commit_cancels_what_comes_behind_unless_shielded():
+    cleaned = []
+    with anyio.CancelScope() as scope:
+        sink = SlowToCommit(lambda: scope.cancel() or scope.cancel_called)
+        await mockdata.generate({"id": 1}, sink=sink)
+        with anyio.CancelScope(shield=True):
+            for _ in range(3):
+                await asyncio.sleep(0)
+            cleaned.append(True)
+        await asyncio.sleep(60)
+    assert (scope.cancelled_caught, cleaned) == (True, [True])
+    assert not asyncio.current_task().cancelling()
 
 
 def test_runs_in_threads_leave_the_warning_filters(pooled):
