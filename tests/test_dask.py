@@ -181,6 +181,7 @@ def test_a_cancelled_run_leaves_whole_parts_and_goes_on_from_there(cluster, tmp_
     assert joined == (tmp_path / "w" / "ssn_data.csv").read_bytes()
 
 
+@pytest.mark.slow  # Dask may leave a worker behind that it starts again while its cluster stops
 def test_a_worker_that_is_killed_costs_its_part_alone(tmp_path):
     struck = []
 
