@@ -146,16 +146,22 @@ async def test_what_refers_to_a_vault_ends_where_that_ends(referring):
         await mockdata.generate({referring: 10_001}, vaults=vaults, sink=lambda _: None)
 
 
-@pytest.mark.parametrize("setting", [{"repeats": True}, {"distinct": 10_000}])
-async def test_a_vault_that_repeats_ends_where_the_one_that_it_refers_to_ends(setting):
-    between = mockdata.Vault("between", value="{pin.value}-[0-9]{4}", token="x{index}", **setting)
+async def test_distinct_records_end_where_the_vault_ends_that_they_refer_to():
+    text = "{pin.value}-[0-9]{4}"
+    between = mockdata.Vault("between", value=text, token="x{index}", distinct=10_000)
     small = mockdata.Vault("pin", value="[0-9]{3}", token="{suffix}")
     for counted in (between, mockdata.Table("rows", {"text": "{between.value}"})):
         run = partial(mockdata.generate, {counted: 20_000}, sink=lambda _: None)
-        if "distinct" in setting:
-            await run(vaults=[PIN, between])
+        await run(vaults=[PIN, between])
         with pytest.raises(mockdata.PlanError, match=r"records, and pin, .* only 1000 values"):
             await run(vaults=[small, between])
+
+
+async def test_a_vault_that_repeats_has_no_end():
+    text = "{pin.value}-[0-9]{4}"
+    between = mockdata.Vault("between", value=text, token="x{index}", repeats=True)
+    for counted in (between, mockdata.Table("rows", {"text": "{between.value}"})):
+        await mockdata.generate({counted: 20_000}, vaults=[PIN, between], sink=lambda _: None)
 
 
 @pytest.mark.parametrize(

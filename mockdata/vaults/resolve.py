@@ -84,13 +84,16 @@ def check_count(resolved: Resolved, stop: int) -> None:
     """Raise PlanError if the indices below ``stop`` are more than the records that differ.
 
     ``stop`` is that of the whole run, its start included, whatever part of it is made here. The
-    same holds for the vaults whose values or tokens the columns have: they end there.
+    same holds for the vaults whose values or tokens the columns have: they end there. A vault that
+    repeats has no end.
     """
     owner, capacity = resolved.owner, resolved.capacity
     if isinstance(owner, Vault):
+        if owner.repeats:
+            return
         if owner.distinct is not None:
             stop = min(stop, owner.distinct)
-        elif capacity is not None and stop > capacity and not owner.repeats:
+        elif capacity is not None and stop > capacity:
             side = "values" if capacity == resolved.columns[0].capacity else "tokens"
             raise PlanError(
                 "counts",
@@ -113,8 +116,10 @@ def _ended(column: Column, stop: int) -> Column | None:
     for piece in column.pieces:
         if isinstance(piece, Reference) and piece.what in ("value", "token"):
             whole = column.referred(piece)
+            if whole.repeats:
+                continue
             needed = stop if whole.distinct is None else min(stop, whole.distinct)
-            if whole.capacity is not None and needed > whole.capacity and not whole.repeats:
+            if whole.capacity is not None and needed > whole.capacity:
                 return whole
             if (ended := _ended(whole, needed)) is not None:
                 return ended
