@@ -108,7 +108,7 @@ async def test_a_start_may_be_of_vaults():
         ({PIN: 1, mockdata.Vault("pin", value="[0-9]{3}"): 1}, None, "counts: pin is given twice"),
         ({"pins": 1}, [PIN], "counts: 'pins' is not one of .*; did you mean pin?"),
         ({"pin": 1}, [PIN, PIN], "vaults: there are two definitions of pin"),
-        (1, 5, "vaults: 5 is no file"),
+        (1, 5, "vaults: 5 is neither a file"),
     ],
 )
 async def test_what_cannot_be_made_is_refused_at_once(counts, vaults, says, tmp_path, monkeypatch):
