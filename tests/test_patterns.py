@@ -611,7 +611,7 @@ def test_groups_in_which_no_text_begins_with_another_are_taken(groups):
         texts[:] = [t for t in texts if not any(u != t and t.startswith(u) for u in texts)]
     assume(sum(max(map(len, texts)) for texts in groups) < 100)
     value = "".join(f"({'|'.join(texts)})" for texts in groups)
-    assert resolved(value).value.capacity == math.prod(map(len, groups))
+    assert resolved(value).columns[0].capacity == math.prod(map(len, groups))
 
 
 def test_a_proof_that_would_take_too_long_is_refused():
