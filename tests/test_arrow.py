@@ -2,19 +2,24 @@
 
 import asyncio
 import datetime as dt
+import gc
 import pickle
 import subprocess
 import sys
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 
 import mockdata
+from mockdata.render.batch import Batch, Form
 from mockdata.testing import ListSink
+from mockdata.workers.slabs import Slabs
 
 from .conftest import open_slabs
 from .odd import ODD
@@ -29,6 +34,8 @@ PEOPLE = mockdata.Table(
         "visits": {"pattern": "[0-9]{3}", "type": "int64"},
         "born": {"pattern": "{dob.date}", "type": "date"},
         "first": {"pattern": "{date:1900-01-01..2399-12-31}", "type": "date"},
+        "most": {"pattern": "{number:0-9223372036854775807}", "type": "int64"},
+        "any": {"pattern": "{date:0001-01-01..9999-12-31}", "type": "date"},
         "name": "{name.value}",
         "odd": "{odd.value}",
     },
@@ -86,7 +93,7 @@ async def test_types_of_columns():
     await mockdata.generate({PEOPLE: 5, ODD: 1}, vaults=[ODD], sink=sink, **RUN)
     schema = pa.record_batch(sink.batches["people"][0].to_arrow()).schema
     string, int64, date = pa.string(), pa.int64(), pa.date32()
-    assert schema.types == [int64, int64, int64, date, date, string, string]
+    assert schema.types == [int64, int64, int64, date, date, int64, date, string, string]
 
 
 READERS = {
@@ -152,6 +159,34 @@ async def test_an_array_keeps_its_memory_and_lets_go_of_it(pooled):
     assert open_slabs() == before
 
 
+HOLDERS = {
+    "pyarrow": pa.record_batch,
+    "a column of pyarrow's": lambda array: pa.record_batch(array)["value"],
+    "a slice of pyarrow's": lambda array: pa.table(array).slice(1),
+}
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_memory_is_lent_again_when_what_has_taken_an_array_is_gone(holder):
+    texts, offsets = b"abcdef", np.array((0, 2, 6), np.int32).tobytes()
+    form = Form("odd", ("value", "token"), (False, False), layout=mockdata.Texts())
+    sizes = [len(texts), len(texts), len(offsets), len(offsets)]
+    ends = [sum(sizes[:place]) for place in range(5)]
+    with Slabs(most=4) as slabs:
+        slab = slabs.lend(ends[-1])
+        slab.write(2 * texts + 2 * offsets)
+        shared = slabs.share(slab)
+        batch = Batch(form, 0, 2, tuple(shared[a:b] for a, b in pairwise(ends)))
+        held = HOLDERS[holder](batch.to_arrow())
+        del shared, batch
+        gc.collect()
+        assert slabs.lend(ends[-1]) is not slab
+        assert "cdef" in str(held)
+        del held
+        gc.collect()
+        assert slabs.lend(ends[-1]) is slab
+
+
 async def test_a_batch_of_texts_travels():
     sink = Wanting(mockdata.Texts())
     await mockdata.generate({"name": 30}, sink=sink, **RUN)
@@ -169,6 +204,23 @@ async def test_a_batch_of_texts_has_no_lines_and_one_of_rows_no_arrow():
         _ = texts.batches["ssn"][0].data_lines
     with pytest.raises(AttributeError, match="rows alone"):
         rows.batches["ssn"][0].to_arrow()
+
+
+async def test_lines_that_are_escaped_for_json_have_no_texts():
+    sink = Wanting(mockdata.Columns(escape="json"))
+    await mockdata.generate({ODD: 3}, sink=sink, **RUN)
+    (batch,) = sink.batches["odd"]
+    for made in (batch.to_arrow, lambda: batch.values):
+        with pytest.raises(AttributeError, match="lines of this layout have no texts"):
+            made()
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"||"])
+async def test_lines_of_any_end_have_the_texts_before_it(end):
+    sink = Wanting(mockdata.Columns(end=end))
+    await mockdata.generate({ODD: 30}, sink=sink, **RUN)
+    (batch,) = sink.batches["odd"]
+    assert pa.table(batch.to_arrow())["odd"].to_pylist() == batch.values
 
 
 async def test_files_are_not_of_texts(tmp_path):

@@ -28,7 +28,7 @@ from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES
 from mockdata.render.places import Place
 from mockdata.render.program import Program
-from mockdata.render.task import measure, render
+from mockdata.render.task import OFFSET, measure, render
 from mockdata.sinks.base import File, Run, Session, VaultRun
 from mockdata.workers.pool import Pool, Task, under_way
 from mockdata.workers.slabs import Slabs
@@ -48,9 +48,6 @@ so many that a batch of each takes more."""
 
 FILES_AT_ONCE: Final = 4
 """Vaults that are written to files side by side, at least."""
-
-OFFSET: Final = 4
-"""Bytes of an offset of a text."""
 
 LARGE: Final = 2**15
 """Bytes of a program that does not go to the workers with each task."""
@@ -125,7 +122,7 @@ class Job:
         """Return the bytes that each output of so many records has at most."""
         lines = tuple(records * line.longest for line in self.program.lines)
         # A batch has an offset more than records, and each record may be a batch.
-        return lines + (2 * OFFSET * records,) * len(lines) if self.program.offsets else lines
+        return lines + (2 * OFFSET.itemsize * records,) * len(lines) if self.program.offsets else lines
 
 
 async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[Items]) -> None:

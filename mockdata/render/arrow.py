@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from mockdata.errors import MockDataError
-from mockdata.render.layout import Texts
+from mockdata.render.layout import CSV_LINES, Columns, Texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["text_buffers", "to_arrow"]
 
 LINE_END: Final = ord("\n")
+
+PLAIN: Final = (Columns(), CSV_LINES)
+"""Layouts of lines that hold a text as it is, unless CSV quotes it."""
 
 ZERO: Final = ord("0")
 
@@ -67,10 +70,10 @@ def text_buffers(batch: Batch, place: int) -> tuple[NDArray[np.int32], NDArray[n
         outputs = batch.outputs
         content = np.frombuffer(outputs[place], np.uint8)
         return np.frombuffer(outputs[place + len(batch.columns)], np.int32), content
-    lines = batch.lines(batch.columns[place])
-    if batch.form.quoted[place] or batch.form.layout.end != b"\n":  # type: ignore[union-attr]
-        return _joined(batch.column(batch.columns[place]))
-    return _without_ends(lines, len(batch))
+    column = batch.columns[place]
+    if batch.form.layout in PLAIN and not batch.form.quoted[place]:
+        return _without_ends(batch.lines(column), len(batch))
+    return _joined(batch.column(column))
 
 
 def _joined(texts: list[str]) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:

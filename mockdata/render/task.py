@@ -20,7 +20,7 @@ from mockdata.render.numpy_renderer import Renderer, Workspace
 from mockdata.render.places import Place
 from mockdata.render.program import Program
 
-__all__ = ["measure", "render"]
+__all__ = ["OFFSET", "measure", "render"]
 
 OFFSET: Final = np.dtype(np.int32)
 """Arrow's offsets of texts that have less than 2 GiB together."""
