@@ -121,8 +121,10 @@ class Job:
     def most(self, records: int) -> tuple[int, ...]:
         """Return the bytes that each output of so many records has at most."""
         lines = tuple(records * line.longest for line in self.program.lines)
+        if not self.program.offsets:
+            return lines
         # A batch has an offset more than records, and each record may be a batch.
-        return lines + (2 * OFFSET.itemsize * records,) * len(lines) if self.program.offsets else lines
+        return lines + (2 * OFFSET.itemsize * records,) * len(lines)
 
 
 async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[Items]) -> None:
