@@ -25,7 +25,7 @@ from mockdata.pipeline.report import Meter
 from mockdata.render.batch import BATCH, Batch, Encoded, Form, Receipt
 from mockdata.render.compile import compile_program
 from mockdata.render.encode import Encoding, encode
-from mockdata.render.layout import CSV_LINES
+from mockdata.render.layout import CSV_LINES, OFFSET
 from mockdata.render.places import Place
 from mockdata.render.program import Program
 from mockdata.render.task import measure, render
@@ -54,9 +54,6 @@ SLAB_TASK: Final = 10 * BATCH
 
 FILES_AT_ONCE: Final = 4
 """Vaults that are written to files side by side, at least."""
-
-OFFSET: Final = 4
-"""Bytes of an offset of a text."""
 
 LARGE: Final = 2**15
 """Bytes of a program that does not go to the workers with each task."""
@@ -135,8 +132,10 @@ class Job:
     def most(self, records: int) -> tuple[int, ...]:
         """Return the bytes that each output of so many records has at most."""
         lines = tuple(records * line.longest for line in self.program.lines)
+        if not self.program.offsets:
+            return lines
         # A batch has an offset more than records, and each record may be a batch.
-        return lines + (2 * OFFSET * records,) * len(lines) if self.program.offsets else lines
+        return lines + (2 * OFFSET * records,) * len(lines)
 
 
 async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[Items]) -> None:
@@ -235,7 +234,7 @@ class _EncodeTask(Task[int | bytes]):
         size = sum(job.most(stop - start))
         self._slabs = stage.slabs
         self._slab = slab = stage.slabs.lend(size)
-        encoding = Encoding(function, Place(slab.path, slab.identity), size)
+        encoding = Encoding(function, Place(slab.path, slab.identity), size, os.getpid())
         super().__init__(
             stage.pool,
             (job.vault.name, start, stop),

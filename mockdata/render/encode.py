@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from mockdata.render.batch import Batch, Form
+from mockdata.render.layout import OFFSET
 from mockdata.render.places import Place
 from mockdata.render.program import Program
-from mockdata.render.task import OFFSET, Writing, blocks
+from mockdata.render.task import Writing, blocks
 
 __all__ = ["Encoding", "encode"]
 
@@ -25,6 +27,8 @@ class Encoding(NamedTuple):
     place: Place
     room: int
     """Bytes that the place has."""
+    process: int
+    """The run's: what is raised in another one has to get there."""
 
 
 def encode(program: Program, form: Form, start: int, stop: int, encoding: Encoding) -> int | bytes:
@@ -39,7 +43,7 @@ def encode(program: Program, form: Form, start: int, stop: int, encoding: Encodi
         data = memoryview(_function(encoding.function)(batch)).cast("B")
     except Exception as error:
         error.add_note(f"mockdata: at {form.name} records {start} to {stop - 1}")
-        raise _portable(error) from error.__cause__
+        raise (error if os.getpid() == encoding.process else _portable(error)) from error.__cause__
     if len(data) > encoding.room:
         return bytes(data)
     with Writing(encoding.place) as write:
@@ -70,10 +74,6 @@ def _function(pickled: bytes) -> Any:
 
 def _portable(error: Exception) -> Exception:
     """Return an error that gets to another process; one that does not would look like a death."""
-    import multiprocessing
-
-    if multiprocessing.parent_process() is None:
-        return error
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301
     except Exception:

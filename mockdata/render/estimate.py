@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from mockdata.render.drawn import is_quoted, sources
-from mockdata.render.layout import Columns, Escape, Layout, Texts, escaped
+from mockdata.render.layout import OFFSET, Columns, Escape, Layout, Texts, escaped
 from mockdata.vaults import pieces as of
 from mockdata.vaults.columns import Column
 from mockdata.vaults.profile import profile
@@ -15,9 +15,6 @@ __all__ = ["mean_widths"]
 
 NAMES: Final = {"first_name": 5.848, "last_name": 6.130}
 """Letters of a name on average, by the census's counts."""
-
-OFFSET: Final = 4
-"""Bytes of an offset."""
 
 
 def mean_widths(columns: Sequence[Column], layout: Layout, indices: range) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ from mockdata.vaults.frozen import frozen
 
 __all__ = [
     "CSV_LINES",
+    "OFFSET",
     "Columns",
     "Escape",
     "Layout",
@@ -88,6 +89,9 @@ class Rows:
 
 
 Layout = Columns | Rows | Texts
+
+OFFSET: Final = 4
+"""Bytes of an offset of ``Texts``: Arrow's, of texts that have less than 2 GiB together."""
 
 CSV_LINES: Final = Columns(escape="csv")
 """A file for each column, a text a line, quoted where the column may need it."""

@@ -15,14 +15,12 @@ from itertools import pairwise
 from typing import Final, Self
 
 from mockdata.render.batch import BATCH
+from mockdata.render.layout import OFFSET
 from mockdata.render.places import Place
 from mockdata.render.program import Program
 from mockdata.render.renderers import Renderer, renderer
 
-__all__ = ["OFFSET", "Writing", "blocks", "measure", "render"]
-
-OFFSET: Final = 4
-"""Bytes of Arrow's offsets of texts that have less than 2 GiB together."""
+__all__ = ["Writing", "blocks", "measure", "render"]
 
 KEPT_BYTES: Final = 8 * 2**20
 """Bytes of the buffers that a worker's thread keeps for its next tasks; a vault's are 1 to 2 MB."""
