@@ -16,7 +16,7 @@ __all__ = ["SHELLS", "completion"]
 
 SHELLS: Final = ("bash", "fish", "zsh")
 
-SECTIONS: Final = r"s/^ *\[\(vaults\|tables\)\.\([a-z0-9_]*\)\].*/\2/p"
+SECTIONS: Final = r"s/^ *\[(vaults|tables)\.([a-z0-9_]*)\].*/\2/p"
 """For sed: the names of the vaults and tables that a file defines."""
 
 BASH: Final = r"""
@@ -25,7 +25,7 @@ _mockdata_vaults() {
   for ((i = 1; i < COMP_CWORD; i++)); do
     [[ ${COMP_WORDS[i]} == --vaults ]] && file=${COMP_WORDS[i + 1]}
   done
-  compgen -S = -W "NAMES $([[ -f $file ]] && sed -n 'SECTIONS' "$file")" -- "$1"
+  compgen -S = -W "NAMES $([[ -f $file ]] && sed -En 'SECTIONS' "$file")" -- "$1"
 }
 """
 
@@ -44,10 +44,13 @@ ZSH: Final = r"""
 _mockdata_vaults() {
   local file=${~opt_args[--vaults]}
   local -a names=(NAMES)
-  [[ -f $file ]] && names+=(${(f)"$(sed -n 'SECTIONS' $file)"})
+  [[ -f $file ]] && names+=(${(f)"$(sed -En 'SECTIONS' $file)"})
   compadd -S = -- $names
 }
 """
+
+ZSH_ANY_NUMBER: Final = {'"(*)::COUNT': '"*:COUNT', "_defaults_added=0": "_defaults_added=1"}
+"""Has zsh complete every VAULT=COUNT, where shtab has it complete the first one."""
 
 FISH: Final = r"""
 function _mockdata_vaults
@@ -55,7 +58,7 @@ function _mockdata_vaults
     set -l words (commandline -opc)
     if set -l place (contains -i -- --vaults $words)
         set -l file $words[(math $place + 1)]
-        test -f "$file"; and sed -n 'SECTIONS' "$file" | string replace -r '$' =
+        test -f "$file"; and sed -En 'SECTIONS' "$file" | string replace -r '$' =
     end
 end
 """
@@ -92,6 +95,8 @@ def completion(shell: str, parser: argparse.ArgumentParser) -> str:
         elif action.dest in FOLLOWED_BY:
             action.choices = FOLLOWED_BY[action.dest]
     script = shtab.complete(parser, shell)
+    for text, instead in ZSH_ANY_NUMBER.items() if shell == "zsh" else ():
+        script = script.replace(text, instead)
     script = script.replace("NAMES", " ".join(READY_MADE)).replace("SECTIONS", SECTIONS)
     return f"{script.rstrip()}\n{BASH_END if shell == 'bash' else ''}"
 

@@ -15,7 +15,8 @@ __all__ = ["Cell"]
 REFRESH: Final = 0.2
 """Seconds between two pictures: each is a message to the browser."""
 
-SIZE: Final = {"width": 100, "height": 40}
+WIDTH: Final = 100
+HEIGHT: Final = 40
 """Columns and lines of a picture, at most."""
 
 HTML: Final = (
@@ -56,7 +57,12 @@ class Cell:
 def drawn(picture: Picture) -> dict[str, str]:
     """Return a picture as a notebook takes it, in HTML and in plain text."""
     console = Console(
-        file=io.StringIO(), record=True, force_terminal=True, color_system="standard", **SIZE
+        file=io.StringIO(),
+        record=True,
+        width=WIDTH,
+        height=HEIGHT,
+        force_terminal=True,
+        color_system="standard",
     )
     console.print(picture)
     html = console.export_html(code_format=HTML, inline_styles=True, clear=False)
