@@ -5,6 +5,7 @@ import errno
 import io
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -50,6 +51,23 @@ def loudly(batch):
 async def slowly(batch):
     for _ in range(10):
         await asyncio.sleep(0)
+"""
+
+BLOCKED = """
+import os, signal, sys, threading
+from mockdata.command import cli, signals
+signals.GRACE = 0
+
+def block(batch):
+    for _ in range(1000):
+        os.kill(os.getpid(), signal.SIGINT)
+    threading.Event().wait()
+
+sys.modules["loader"] = sys.modules["__main__"]
+try:
+    sys.exit(cli.main(["id=9", "-s", "loader:block"]))
+finally:
+    sys.exit("it ended by itself")
 """
 
 LINE = re.compile(r"mockdata: 10,000 of 40,000 records, 25%, [\d.]+ [kM]?/s, \d+:\d\d:\d\d left\n")
@@ -179,6 +197,13 @@ def test_what_a_loader_prints_goes_where_standard_output_goes(tmp_path):
     assert "took" not in shown
     shown, _ = on_terminal(command, tmp_path, stdout="terminal")
     assert shown.count("took 10000") == 2
+
+
+def test_a_run_that_is_ended_at_once_shows_the_cursor_again(tmp_path):
+    ended = f"{shlex.join([sys.executable, '-c', BLOCKED])}; test $? = 130"
+    shown, _ = on_terminal(["bash", "-c", ended], tmp_path)
+    assert "\x1b[?25l" in shown
+    assert "\x1b[?25h\rmockdata: stopped; to repeat: " in shown
 
 
 def vaults(count, length=3):
