@@ -28,38 +28,31 @@ THEME = TerminalTheme(
 )  # fmt: skip
 
 FRAME = """\
-<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
-<title>{title}</title>
+<svg viewBox="0 0 1000 HEIGHT" xmlns="http://www.w3.org/2000/svg" role="img" aria-label="TITLE">
+<title>TITLE</title>
 <style>
-.{unique_id}-matrix {{
-font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
-font-size: {char_height}px;
-line-height: {line_height}px;
+text {{
+  font: 20px ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace;
+  white-space: pre;
 }}
 {styles}
 </style>
-<defs>
-<clipPath id="{unique_id}-clip-terminal">
-<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
-</clipPath>
-{lines}
-</defs>
-<rect fill="#161b22" stroke="#30363d" x="1" y="1" width="{terminal_width}" height="{terminal_height}" rx="8"/>
-<g transform="translate(9, 20)" clip-path="url(#{unique_id}-clip-terminal)">
-{backgrounds}
-<g class="{unique_id}-matrix">
+<rect fill="#161b22" stroke="#30363d" x="1" y="1" width="998" height="INSIDE" rx="8"/>
+<g transform="translate(12, 10)">
 {matrix}
-</g>
 </g>
 </svg>
 """
 """A terminal without a title; the fonts are those of the reader's machine."""
 
+LINE = 24.4
+"""The height of a line, as rich has it."""
+
 REPEATS = "mockdata 1000 --seed 7 --timestamp 1700000000"
 
 
 def console():
-    screen = Console(
+    return Console(
         file=io.StringIO(),
         record=True,
         width=80,
@@ -69,7 +62,6 @@ def console():
         legacy_windows=False,
         highlight=False,
     )
-    return screen
 
 
 def progress(screen):
@@ -128,7 +120,13 @@ def drawn(name):
     draw, title = PICTURES[name]
     screen = console()
     draw(screen)
-    return screen.export_svg(title=title, theme=THEME, code_format=FRAME, unique_id=name)
+    svg = screen.export_svg(theme=THEME, code_format=FRAME, unique_id=name)
+    svg = re.sub(r"<text [^>]*>\n</text>", "\n", svg)  # the ends of lines
+    svg = re.sub(r' clip-path="[^"]*"', "", svg).replace("\n\n", "\n")
+    last = max(float(place) for place in re.findall(r' y="([\d.]+)" textLength', svg))
+    height = round(last + LINE)
+    svg = svg.replace("HEIGHT", str(height)).replace("INSIDE", str(height - 2))
+    return svg.replace("TITLE", title)
 
 
 def texts(svg):
