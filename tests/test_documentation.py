@@ -29,7 +29,8 @@ from .drawn import luhn
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
-DOCUMENTS = ("README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+DOCUMENTS = ("README.md", *(path.relative_to(ROOT).as_posix() for path in PAGES))
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
