@@ -232,7 +232,7 @@ async def test_a_batch_of_a_table_has_columns_and_tuples():
         people.values  # noqa: B018
     with pytest.raises(KeyError, match="'born_at' is not one of number, odd_value"):
         people.column("born_at")
-    with pytest.raises(AttributeError, match="asked for none"):
+    with pytest.raises(AttributeError, match="did not ask for the layout Rows"):
         odd.rows  # noqa: B018
 
 
@@ -264,7 +264,7 @@ async def drop(batch):
         ),
         (
             {"write": drop, "layouts": {"ssn": mockdata.Rows(b"", b",", b"\n", columns=(0, 2))}},
-            r"its layout of ssn: columns \(0, 2\) are not some of 0 to 1",
+            r"its layout of ssn: columns \(0, 2\) must be numbers from 0 to 1",
         ),
     ],
 )

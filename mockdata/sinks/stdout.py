@@ -38,14 +38,14 @@ AHEAD: Final = 4
 
 
 class StdoutSink:
-    """Writes a row a record, one vault after the other in the run's order.
+    """Writes one row for each record to standard output, vault after vault.
 
-    They go to ``sys.stdout`` as it is when the run begins, behind what has been printed to it: as
-    UTF-8 or, where it has no ``buffer``, as in a notebook, as text. JSON lines take any vaults and
-    tables; CSV has one header, so it takes vaults, or one table with nothing beside it.
+    Rows go to whatever ``sys.stdout`` is when the run begins, after anything printed before. They
+    are UTF-8, or text if the stream has no ``buffer``, as in a notebook. JSON lines take any vaults
+    and tables. CSV has one header, so it takes vaults, or one table and nothing else.
 
-    Raises PlanError for CSV of a table beside anything else, OSError if standard output is closed,
-    BrokenPipeError if nobody reads it any more.
+    Raises PlanError for a table with anything else in CSV, OSError if standard output is closed,
+    and BrokenPipeError if nothing reads it any more.
     """
 
     def __init__(self, format: Format = "csv", *, header: bool = True) -> None:
