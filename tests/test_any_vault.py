@@ -168,7 +168,11 @@ async def test_a_vault_that_repeats_has_no_end():
     ("value", "setting", "says"),
     [
         ("{number:1-99}{number:1-99}", {}, "value, character 1: this varies in length"),
-        ("[0-9]{2}", {"distinct": 101}, "value: distinct = 101, and only 100 texts differ"),
+        (
+            "[0-9]{2}",
+            {"distinct": 101},
+            "value: distinct = 101, but there are only 100 different texts",
+        ),
     ],
 )
 async def test_a_vault_that_cannot_be_made_is_no_column_of_a_table(value, setting, says):
@@ -324,7 +328,7 @@ async def test_a_program_is_not_read_from_another_file(tmp_path):
     program.place = program.place._replace(identity=(status.st_dev, status.st_ino + 1))
     packed = pickle.dumps(program)
     program.registers += 1  # so that no program of this process has its digest
-    with pytest.raises(OSError, match="another file is there") as caught:
+    with pytest.raises(OSError, match="the workers see another file") as caught:
         unpacked_elsewhere(packed.replace(program.digest, os.urandom(16)))
     assert caught.value.filename == str(path)
 

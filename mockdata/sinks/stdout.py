@@ -85,7 +85,7 @@ def _header(run: Run) -> bytes:
     tables = [vault for vault in run.vaults if vault.is_table]
     if tables and len(run.vaults) > 1:
         raise PlanError(
-            "format", f"csv takes the table {tables[0].name} alone, as it has one header; say jsonl"
+            "format", f"csv has one header, so the table {tables[0].name} must be alone; use jsonl"
         )
     columns = tables[0].columns if tables else ("vault", "value", "token")
     return f"{','.join(columns)}\n".encode()
@@ -99,8 +99,10 @@ def _csv_rows(vault: VaultRun) -> Rows:
 def _json_rows(vault: VaultRun) -> Rows:
     if vault.is_table:
         if "table" in vault.columns:
-            problem = f'jsonl has the name of a table as "table", and {vault.name} has a column of '
-            raise PlanError("format", problem + "that name; give it another, or say csv")
+            problem = (
+                f'jsonl needs the key "table" for itself, and {vault.name} has such a column; '
+            )
+            raise PlanError("format", problem + "rename the column, or use csv")
         return json_objects(vault.columns, table=vault.name)
     return json_objects(("value", "token"), vault=vault.name)
 
