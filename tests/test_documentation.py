@@ -29,8 +29,8 @@ from .drawn import luhn
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
-PAGES = sorted((ROOT / "docs").rglob("*.md"))
-DOCUMENTS = ("README.md", *(path.relative_to(ROOT).as_posix() for path in PAGES))
+PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").rglob("*.md"))
+DOCUMENTS = ("README.md", *PAGES)
 
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -164,7 +164,7 @@ def test_continuous_integration_runs_the_command_of_the_readme():
 
 
 def test_command_page_shows_the_help():
-    _, _, page = read("docs/command.md").partition("\n## Help\n")
+    _, _, page = read("docs/reference/command.md").partition("\n## Help\n")
     shown = FENCED.search(page)[2]
     assert set(OPTION.findall(shown)) == set(OPTION.findall(help_text()))
     if sys.version_info >= (3, 13):  # before, argparse wrote "-o DIR, --output DIR"
@@ -172,14 +172,14 @@ def test_command_page_shows_the_help():
 
 
 def test_command_page_explains_every_option():
-    _, _, page = read("docs/command.md").partition("\n## Options\n")
+    _, _, page = read("docs/reference/command.md").partition("\n## Options\n")
     table = "".join(line for line in page.splitlines() if line.startswith("| `-"))
     for option in OPTION.findall(help_text()):
         assert f"`{option}`" in table or f"`{option} " in table
 
 
-def test_command_page_shows_a_report_with_all_that_is_in_one():
-    (shown,) = map(json.loads, blocks("docs/command.md", "json"))
+def test_report_page_shows_a_report_with_all_that_is_in_one():
+    (shown,) = map(json.loads, blocks("docs/reference/report.md", "json"))
     report = mockdata.generate_sync(
         {name: vault["records"] for name, vault in shown["vaults"].items()},
         sink=lambda batch: None,
@@ -191,15 +191,16 @@ def test_command_page_shows_a_report_with_all_that_is_in_one():
 
 
 @pytest.mark.parametrize("name", [*mockdata.__all__, *mockdata.testing.__all__])
-def test_library_page_names_every_public_name(name):
-    assert re.search(rf"`{name}\b|\b{name}\(|\.{name}\b", read("docs/library.md"))
+def test_reference_names_every_public_name(name):
+    pages = "".join(read(page) for page in PAGES if page.startswith("docs/reference/"))
+    assert re.search(rf"`{name}\b|\b{name}\(|\.{name}\b", pages)
 
 
 SHOWN_BY = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
 
 
 def test_reliability_page_names_tests_that_exist():
-    page = read("docs/reliability.md")
+    page = read("docs/explanation/reliability.md")
     named = SHOWN_BY.findall(page)
     rows = [line for line in page.splitlines() if line.startswith("|") and "`test_" in line]
     assert len(named) == len(rows) > 50
@@ -208,7 +209,7 @@ def test_reliability_page_names_tests_that_exist():
 
 
 def test_reliability_page_names_every_test_of_faults():
-    named = {test for _, test in SHOWN_BY.findall(read("docs/reliability.md"))}
+    named = {test for _, test in SHOWN_BY.findall(read("docs/explanation/reliability.md"))}
     for file in ("faults", "disks", "signals", "places", "fuzz", "security"):
         for node in ast.parse(read(f"tests/test_{file}.py")).body:
             name = getattr(node, "name", "")
@@ -216,7 +217,7 @@ def test_reliability_page_names_every_test_of_faults():
 
 
 def test_architecture_page_has_every_file_of_the_package():
-    _, _, page = read("docs/architecture.md").partition("\n## Rooms\n")
+    _, _, page = read("docs/explanation/architecture.md").partition("\n## Rooms\n")
     (rooms, *_) = FENCED.findall(page)
     for path in (ROOT / "mockdata").rglob("*.py"):
         is_at_the_top = path.parent.name == "mockdata"
@@ -257,7 +258,7 @@ def first_records(count, **patterns):
 
 
 def test_patterns_give_what_the_page_says():
-    shown = [*rows("docs/patterns.md", "it gives")]
+    shown = [*rows("docs/reference/patterns.md", "it gives")]
     for (pattern,), *_, texts in shown:
         made = first_records(len(texts), value=pattern)
         assert [record.value for record in made] == texts, pattern
@@ -265,15 +266,17 @@ def test_patterns_give_what_the_page_says():
 
 
 def test_tokens_of_the_values_own_pattern_are_as_the_page_says():
-    shown = [*rows("docs/patterns.md", "stands for", "a record")]
+    shown = [*rows("docs/reference/patterns.md", "stands for", "a record")]
     for (value,), (token,), _, record in shown:
         assert first_records(1, value=value, token=token) == [(*record,)]
     assert len(shown) == 3
 
 
 def test_the_page_has_an_example_of_every_piece():
-    examples = {pattern for (pattern,), *_ in rows("docs/patterns.md", "it gives")}
-    tokens = {token for _, (token,), *_ in rows("docs/patterns.md", "stands for", "a record")}
+    examples = {pattern for (pattern,), *_ in rows("docs/reference/patterns.md", "it gives")}
+    tokens = {
+        token for _, (token,), *_ in rows("docs/reference/patterns.md", "stands for", "a record")
+    }
     vaults = [mockdata.Vault("v", pattern, lists=LISTS) for pattern in examples]
     vaults += [mockdata.Vault("v", "[0-9]{16}", token) for token in tokens]
     used = {type(p) for v in vaults for p in (*v.value_pattern.pieces, *v.token_pattern.pieces)}
@@ -287,7 +290,7 @@ def test_the_page_has_an_example_of_every_piece():
 
 
 def test_mistakes_say_what_the_page_says():
-    shown = [*rows("docs/patterns.md", "value", "message")]
+    shown = [*rows("docs/reference/patterns.md", "value", "message")]
     for (pattern,), (message,) in shown:
         with pytest.raises(mockdata.PlanError) as caught:
             first_records(1, value=pattern)
@@ -321,7 +324,9 @@ def test_practice_run_prints_what_it_says(tmp_path):
     """Each command of the page, one after the other; what is printed is the same but for numbers."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    text = read("docs/skyflow.md").partition("\n## A practice run\n")[2].partition("\n## ")[0]
+    text = (
+        read("docs/how-to/skyflow.md").partition("\n## A practice run\n")[2].partition("\n## ")[0]
+    )
     path = os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"]))
     keywords = {"cwd": tmp_path, "text": True, "stdout": subprocess.PIPE}
     keywords["env"] = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
@@ -356,7 +361,9 @@ def end(process):
 
 
 def test_skyflow_page_shows_the_emulators_help():
-    _, usage, page = read("docs/skyflow.md").partition("usage: python -m mockdata.emulator ")
+    _, usage, page = read("docs/reference/skyflow.md").partition(
+        "usage: python -m mockdata.emulator "
+    )
     shown = usage + page.partition("```")[0]
     help_ = succeeded("-m", "mockdata.emulator", "--help", cwd=ROOT)
     assert set(OPTION.findall(shown)) == set(OPTION.findall(help_))
@@ -411,7 +418,7 @@ def test_example_of_a_sink_leaves_nothing_of_a_run_that_fails(examples):
 
 
 def test_formats_page_describes_every_ready_made_vault():
-    page = read("docs/formats.md")
+    page = read("docs/reference/formats.md")
     shown = {}
     for line in page.partition("\n### More ready-made vaults\n")[2].splitlines():
         if cells := re.fullmatch(r"\| (\w+) \| `(.*)` \| ([0-9,]+) \| (.*) \|", line):
@@ -428,9 +435,11 @@ def test_formats_page_describes_every_ready_made_vault():
     assert [*DEFAULT, *shown] == [*READY_MADE]
 
 
-def test_formats_page_bounds_the_bias_of_every_ready_made_vault():
+def test_uniqueness_page_bounds_the_bias_of_every_ready_made_vault():
     shown = dict(
-        re.findall(r"^\| (\w+) \| `([0-9.e-]+)` \|$", read("docs/formats.md"), re.MULTILINE)
+        re.findall(
+            r"^\| (\w+) \| `([0-9.e-]+)` \|$", read("docs/explanation/uniqueness.md"), re.MULTILINE
+        )
     )
     for name, vault in READY_MADE.items():
         columns = Resolver(READY_MADE).resolve(vault).columns
@@ -446,7 +455,9 @@ def test_formats_page_says_which_ready_made_vault_is_quoted():
         if any(compile_program(columns, CSV_LINES, **FIXED).quoted):
             quoted.append(name)
     assert quoted == ["address"]
-    assert "of the ready-made vaults only `address`\nhas quotes" in read("docs/formats.md")
+    assert "of the ready-made vaults only `address`\nhas quotes" in read(
+        "docs/reference/formats.md"
+    )
 
 
 # The example of a clinic.

@@ -1,8 +1,9 @@
 r"""From the text of a pattern to its pieces.
 
-A pattern is a finite regular expression with fields in braces; docs/patterns.md has the notation.
-The parser looks at every character once, and each repeat is bounded by the width of a line, so a
-pattern of any kind is read or refused in time and memory that grow with its length alone.
+A pattern is a finite regular expression with fields in braces. The notation is described in
+docs/reference/patterns.md. The parser looks at every character once, and each repeat is bounded by
+the width of a line, so a pattern of any kind is read or refused in time and memory that grow with
+its length alone.
 
 >>> Pattern.parse(r"[AB]{2}-(JAN|FEB)").pieces[1:]
 (Choice(texts=('A', 'B'), field=''), Literal(text='-'), Choice(texts=('JAN', 'FEB'), field=''))
