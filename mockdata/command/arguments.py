@@ -48,7 +48,7 @@ OWN_ARGUMENTS: Final = {**dict.fromkeys(FILE_SINKS, "output"), "stdout": "format
 """Our sinks, and the option that says the same as ``NAME:ARGUMENT``."""
 
 SINK_OPTIONS: Final = {
-    "no_header": (("csv", "stdout"), "CSV, in files or on stdout"),  # and not jsonl on stdout
+    "no_header": (("csv", "stdout"), "CSV, in files or on stdout"),
     "no_clobber": (FILE_SINKS, "files: -s csv, jsonl or parquet"),
     "fsync": (FILE_SINKS, "files: -s csv, jsonl or parquet"),
 }
@@ -62,9 +62,9 @@ examples:
   mockdata 1000 -s loader:insert       each batch to insert() of loader.py
   mockdata 1000 --vaults clinic.toml   all that clinic.toml defines
 
-Write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. A count alone makes the
-vaults name, id, dob and ssn. The other ready-made vaults are email, phone,
-card, mrn, npi, address and uuid.
+You can write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. A count alone
+stands for the ready-made vaults name, id, dob and ssn. The others are email,
+phone, card, mrn, npi, address and uuid.
 """
 
 
@@ -280,7 +280,7 @@ def _parser() -> _Parser:
     parser = _Parser(
         prog="mockdata",
         usage="mockdata [options] COUNT\n       mockdata [options] VAULT=COUNT ...",
-        description="Make realistic, unique values and their tokens to load-test a privacy vault.",
+        description="Make realistic, unique value/token pairs for load-testing a privacy vault.",
         epilog=EXAMPLES,
         formatter_class=_Formatter,
         allow_abbrev=False,
