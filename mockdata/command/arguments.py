@@ -344,7 +344,7 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "help": f"folder of the files (default: {FOLDER}), or s3://BUCKET/PREFIX, gs:// or az://",
         },
         "-f --format": {"help": "format of rows on stdout: csv (default) or jsonl"},
-        "--no-header": _flag("leave out the header lines of CSV, so that cat can join parts"),
+        "--no-header": _flag("CSV without header lines, so that cat can join parts"),
         "--no-clobber": _flag("refuse to replace existing files"),
         "--fsync": _flag("wait until the files are on the disk"),
     },

@@ -30,14 +30,15 @@ SHARE: Final = 0.35
 
 
 class ParquetSink:
-    """Writes a Parquet file for each vault or table in a folder, which it makes.
+    """Writes Parquet files to a folder: one for each vault or table.
 
-    It is ``<name>.parquet``, with a vault's data column and token column side by side, or the
-    columns of the table in their types. The workers encode row groups of up to 100,000 records,
-    compressed by zstd. The footer has the run's seed, timestamp and part, the range of indices, and
-    the version of mockdata, under ``mockdata.seed`` and so on. The files are complete or absent, as
-    those of ``CsvSink`` are. Needs pyarrow: ``mockdata[parquet]``. Raises PlanError without it, or
-    for more records than a file has row groups for, and OSError, with the file's name.
+    The file is ``<name>.parquet``, with a vault's data column and token column side by side, or the
+    table's columns with their types. The workers encode row groups of up to 100,000 records and
+    compress them with zstd. The footer has the run's seed, timestamp and part, the range of
+    indices, and the version of mockdata, under ``mockdata.seed`` and so on. Files are complete or
+    absent, as with ``CsvSink``. Needs pyarrow, from the extra ``mockdata[parquet]``. Raises
+    PlanError without it, and for more records than fit in one file. Other errors are an OSError
+    with the file's name.
 
     Args:
         folder: The folder's path, or the URL of an object store. The folder is made, but the folder
