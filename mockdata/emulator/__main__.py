@@ -23,8 +23,8 @@ TOKEN: Final = "SKYFLOW_BEARER_TOKEN"  # noqa: S105, the variable's name
 SHARES: Final = {
     "throttle": "share of requests to answer with 429 and Retry-After",
     "unavailable": "share of requests to answer with 503",
-    "drop-before": "share of connections to drop before the records are stored",
-    "drop-after": "share of connections to drop after the records are stored",
+    "drop-before": "share of requests to cut off before their records are stored",
+    "drop-after": "share of requests to cut off after their records are stored",
     "partial": "share of requests to answer with an error for a tenth of the records",
     "slow": "share of requests to answer late, by --slow-seconds",
     "refuse": "share of records (not requests) to refuse every time",
