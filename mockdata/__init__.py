@@ -1,4 +1,4 @@
-"""Realistic, unique mock data for load-testing a data-privacy vault: values and their tokens.
+"""Realistic, unique values and their tokens, to load-test a data-privacy vault.
 
 >>> import mockdata
 >>> report = mockdata.generate_sync({"ssn": 2}, sink=print, seed=7, timestamp=1700000000)
@@ -6,7 +6,7 @@
 >>> report.records
 2
 
-A name is imported when it is first used, so that importing the package costs next to nothing.
+Names are imported when you first use them, so importing the package costs next to nothing.
 """
 
 from __future__ import annotations

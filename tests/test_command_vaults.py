@@ -135,7 +135,7 @@ def test_a_mistake_in_a_file_is_one_line(mockdata_command, tmp_path, content, li
         ("", "vaults: '' is not the path of a file"),
         ("no\nwhere", "vaults: no where: No such file or directory"),
         ("/dev/null", "/dev/null: defines no vault"),
-        ("/dev/zero", "/dev/zero: more than 4194304 bytes"),
+        ("/dev/zero", "/dev/zero: has more than 4194304 bytes"),
     ],
 )
 @pytest.mark.parametrize("words", [["5"], ["--list-vaults"], ["name=5"]])

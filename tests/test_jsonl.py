@@ -105,9 +105,12 @@ def test_an_argument_of_the_sink_is_its_folder(mockdata_command, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["-s", "jsonl", "--no-header"], "no-header: is for CSV"),
-        (["-s", "jsonl", "-f", "csv"], "format: it is for -s stdout; for files, say -s csv"),
-        (["-s", "csv", "-f", "jsonl"], "format: it is for -s stdout; for files, say -s jsonl"),
+        (["-s", "jsonl", "--no-header"], "no-header: only works with CSV"),
+        (["-s", "jsonl", "-f", "csv"], "format: only works with -s stdout; for files, use -s csv"),
+        (
+            ["-s", "csv", "-f", "jsonl"],
+            "format: only works with -s stdout; for files, use -s jsonl",
+        ),
         (["-s", "jsonl", "-o", ""], "output: "),
         (["-s", "jsonl:x", "-o", "y"], "sink: 'jsonl:x' and --output"),
     ],

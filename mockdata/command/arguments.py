@@ -214,7 +214,7 @@ def _move_argument(given: argparse.Namespace) -> None:
     option = OWN_ARGUMENTS.get(name)
     if colon and option is not None:
         if getattr(given, option) is not None:
-            raise PlanError("sink", f"{shown(given.sink)} and --{option} do not go together")
+            raise PlanError("sink", f"{shown(given.sink)} and --{option} cannot be combined")
         given.sink = name
         setattr(given, option, argument)
 
@@ -226,37 +226,37 @@ def _check_sink_options(given: argparse.Namespace) -> None:
     if given.output is not None and is_url(given.output):
         check_url(given.output, "output")
         if given.fsync:
-            raise PlanError("fsync", "is for files in a folder, not for an object store")
+            raise PlanError("fsync", "only works with a folder, not with an object store")
     if given.format is not None and given.format not in FORMATS:
         problem = f"{shown(given.format)} is not one of {', '.join(FORMATS)}"
         raise PlanError("format", problem + nearest(given.format, FORMATS))
     if given.format not in (None, given.sink) and given.sink in FILE_SINKS:
-        raise PlanError("format", f"it is for -s stdout; for files, say -s {given.format}")
+        raise PlanError("format", f"only works with -s stdout; for files, use -s {given.format}")
     if given.format == "jsonl" and given.sink != "stdout":
-        raise PlanError("format", "jsonl is for -s stdout")
+        raise PlanError("format", "jsonl only works with -s stdout")
     for option, (sinks, only) in SINK_OPTIONS.items():
         if getattr(given, option) and (given.sink not in sinks or given.format == "jsonl"):
-            raise PlanError(option.replace("_", "-"), f"is for {only}")
+            raise PlanError(option.replace("_", "-"), f"only works with {only}")
 
 
 def _check_cluster_options(given: argparse.Namespace) -> None:
     """Refuse what does not go together with ``--dask``, and what needs it."""
     if given.dask is None:
         if given.parts is not None:
-            raise PlanError("parts", "is for --dask; for one part of a run, say --part K/N")
+            raise PlanError("parts", "only works with --dask; to make one part, use --part K/N")
         return
     if not given.dask:
-        raise PlanError("dask", f"'' is not a scheduler's address, and not {LOCAL}")
+        raise PlanError("dask", f"'' is not a scheduler's address or {LOCAL}")
     if given.sink not in FILE_SINKS:
-        raise PlanError("dask", f"is for files: -s {', '.join(FILE_SINKS)}")
+        raise PlanError("dask", "only works with files: -s csv, jsonl or parquet")
     if given.parts is not None and not 1 <= given.parts <= MOST_PARTS:
         raise PlanError("parts", f"{given.parts} is not a whole number from 1 to {MOST_PARTS}")
     if given.workers is not None and given.dask != LOCAL:
-        raise PlanError("workers", f"is for --dask {LOCAL}: a cluster has its own")
+        raise PlanError("workers", f"only works with --dask {LOCAL}: a cluster has its own workers")
     taken = {"part": given.part != "1/1", "rate": given.rate, "no-clobber": given.no_clobber}
     for option, is_given in taken.items():
         if is_given:
-            raise PlanError(option, "does not go together with --dask")
+            raise PlanError(option, "cannot be combined with --dask")
 
 
 def load_sink(options: Options) -> AnySink:
@@ -341,10 +341,10 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "which vaults": {
         "--vaults": {
             "metavar": "FILE",
-            "help": "TOML file with more vaults and tables; with it, a count alone stands "
-            "for all that it defines",
+            "help": "TOML file with more vaults and tables; a count alone then makes all that "
+            "it defines",
         },
-        "--list-vaults": _flag("list the vaults, those of the file too, and exit"),
+        "--list-vaults": _flag("list all vaults, those of the file too, and exit"),
     },
     "which records": {
         "--seed": _number("the same seed and timestamp make the same records"),
@@ -367,21 +367,21 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "metavar": "DIR",
             "help": f"folder of the files (default: {FOLDER}), or s3://BUCKET/PREFIX, gs:// or az://",
         },
-        "-f --format": {"help": "of rows on stdout: csv (default) or jsonl"},
+        "-f --format": {"help": "format of rows on stdout: csv (default) or jsonl"},
         "--no-header": _flag("CSV without header lines, so that cat can join parts"),
-        "--no-clobber": _flag("refuse to replace files that are there"),
-        "--fsync": _flag("have the files on the disk before the command ends"),
+        "--no-clobber": _flag("refuse to replace existing files"),
+        "--fsync": _flag("wait until the files are on the disk"),
     },
     "how fast": {
-        "-w --workers": _number("processes (default: the CPUs, at most 8)"),
-        "--rate": {"metavar": "N", "help": "records a second, at most, all vaults together"},
+        "-w --workers": _number("worker processes (default: one per CPU, at most 8)"),
+        "--rate": {"metavar": "N", "help": "most records per second, all vaults together"},
     },
     "on many machines": {
         "--dask": {
             "metavar": "ADDRESS",
-            "help": f"on a Dask cluster: its scheduler's address, or {LOCAL} for one of processes",
+            "help": f"run on a Dask cluster: its scheduler's address, or {LOCAL} to start one here",
         },
-        "--parts": _number("folders that the run is cut into (default: 2M records each)"),
+        "--parts": _number("parts to cut the run into (default: one per 2M records)"),
     },
     "what you see": {
         "-q --quiet": _flag("nothing but errors"),

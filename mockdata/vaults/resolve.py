@@ -288,5 +288,5 @@ def _size(item: Item) -> int:
 def _check_distinct(vault: Vault, column: Column) -> None:
     if vault.distinct is None or column.capacity is None or vault.distinct <= column.capacity:
         return
-    problem = f"distinct = {vault.distinct}, and only {column.capacity} texts differ"
+    problem = f"distinct = {vault.distinct}, but there are only {column.capacity} different texts"
     raise mistake(vault, column.side, 0, problem)
