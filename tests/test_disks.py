@@ -62,7 +62,7 @@ def test_no_room_for_the_files(tmp_path, fault, count):
     assert done.stdout == "exit 1\nid_data.csv\nearlier\n"
 
 
-@pytest.mark.skipif(not may_mount(), reason="a small disk cannot be mounted")
+@pytest.mark.skipif(not may_mount(), reason="to mount a small disk needs root or user namespaces")
 @pytest.mark.parametrize("folder", ["full", "full/new"])
 def test_files_that_do_not_fit_are_refused_at_the_start(tmp_path, folder):
     done = isolated(

@@ -389,7 +389,10 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "--json": _flag("print the report as JSON on stdout (stderr with -s stdout)"),
     },
     "about mockdata": {
-        "--completion": {"metavar": "SHELL", "help": "print a script for bash, fish or zsh, and exit"},
+        "--completion": {
+            "metavar": "SHELL",
+            "help": "print the script for bash, fish or zsh",
+        },
         "-V --version": _flag("print the version and the renderer, and exit"),
         "-h --help": _printed(help_text, "print this help and exit"),
     },
