@@ -15,10 +15,10 @@ import pytest
 from rich.console import Console, ConsoleDimensions
 
 import mockdata
+from mockdata import screen as log
 from mockdata.pipeline.plan import plan_run
 from mockdata.pipeline.report import Progress
-from mockdata.screen import bars, live, notebook
-from mockdata.screen import lines as log
+from mockdata.screen import bars, notebook
 from mockdata.screen.picture import Picture
 from mockdata.screen.text import clock, cut, scaled
 from mockdata.sinks import Delivery, Session
@@ -29,9 +29,10 @@ from .terminal import Screen, on_terminal
 SCRIPT = """
 import sys
 from mockdata.command import cli
-from mockdata.screen import bars, lines
+from mockdata import screen
+from mockdata.screen import bars
 bars.REFRESH = 0.0
-lines.FIRST_LINE, lines.NEXT_LINE = map(float, sys.argv[1:3])
+screen.FIRST_LINE, screen.NEXT_LINE = map(float, sys.argv[1:3])
 sys.exit(cli.main(sys.argv[3:]))
 """
 
@@ -268,7 +269,7 @@ class Shown:
     """The picture of a run whose vaults are as far as they are set."""
 
     def __init__(self, made, width=80, height=24):
-        self.seen = live.Seen()
+        self.seen = log.Seen()
         self.picture = Picture(self.seen)
         self.size = {"width": width, "height": height}
         for vault in plan_run(100, vaults=made).vaults:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from mockdata.screen.live import Seen
+from mockdata.screen import Seen
 from mockdata.screen.picture import Picture
 
 __all__ = ["Cell"]
