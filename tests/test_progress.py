@@ -1,6 +1,7 @@
 """What is shown while a run is under way: bars on a terminal, a line now and then elsewhere."""
 
 import asyncio
+import builtins
 import errno
 import io
 import os
@@ -511,8 +512,8 @@ def test_progress_where_there_is_no_standard_error(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-class Kernel:
-    """As much of IPython as a display in a notebook needs."""
+class ZMQInteractiveShell:
+    """As much of IPython as a display in a notebook needs. By this name rich knows a notebook."""
 
     kernel = "of a notebook"
 
@@ -533,7 +534,8 @@ class Kernel:
 
 
 def test_a_notebook_shows_bars_below_its_cell(monkeypatch, capsys):
-    kernel = Kernel()
+    kernel = ZMQInteractiveShell()
+    monkeypatch.setattr(builtins, "get_ipython", kernel.get_ipython, raising=False)
     monkeypatch.setitem(sys.modules, "IPython", kernel)
     monkeypatch.setitem(sys.modules, "IPython.display", kernel)
     monkeypatch.setattr(notebook, "REFRESH", 0.0)
@@ -542,7 +544,7 @@ def test_a_notebook_shows_bars_below_its_cell(monkeypatch, capsys):
     assert len(kernel.shown) > 1
     last = kernel.shown[-1]
     assert [line.split()[0] for line in last["text/plain"].splitlines()] == ["id", "ssn"]
-    assert "color: #008000" in last["text/html"]
+    assert "color: #16a34a" in last["text/html"]
     assert last["text/html"].count("100%") == 2
     assert "background" not in last["text/html"]
     assert "".join(capsys.readouterr()) == ""

@@ -12,14 +12,30 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING, Final, Protocol, Self, TextIO
+from typing import TYPE_CHECKING, Final, Self, TextIO
 
 from mockdata.pipeline.report import Follower, Progress
 
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Protocol
 
     from mockdata.sinks import Delivery
+
+    class Display(Protocol):
+        """Shows what has been seen. What it does may raise OSError."""
+
+        first: float
+        """Seconds until the first tick."""
+        then: float
+        """Seconds from one tick to the next."""
+
+        def tick(self) -> None:
+            """Show what has changed, or changes with time."""
+
+        def stop(self) -> None:
+            """Show the end, and leave the terminal as it was."""
+
 
 __all__ = ["Lines", "LiveProgress", "Seen", "has_bars", "on_terminal", "progress"]
 
@@ -49,21 +65,6 @@ class Seen:
 
 def _nothing() -> None:
     """Say that nothing is delivered."""
-
-
-class Display(Protocol):
-    """Shows what has been seen. What it does may raise OSError."""
-
-    first: float
-    """Seconds until the first tick."""
-    then: float
-    """Seconds from one tick to the next."""
-
-    def tick(self) -> None:
-        """Show what has changed, or changes with time."""
-
-    def stop(self) -> None:
-        """Show the end, and leave the terminal as it was."""
 
 
 class LiveProgress(Follower):
