@@ -249,7 +249,7 @@ def test_too_few_files(tmp_path, sink):
 
 AS_ANOTHER_USER = """
 import os, resource, sys
-import mockdata, mockdata.command.display, mockdata.sinks.stdout, shlex, uvloop
+import mockdata, mockdata.screen.lines, mockdata.sinks.stdout, shlex, uvloop
 from mockdata.command import cli
 
 mockdata.generate_sync({"id": 300_000}, sink=lambda batch: None, workers=1)

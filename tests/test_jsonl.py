@@ -87,8 +87,8 @@ def test_the_command_writes_them_and_says_which(mockdata_command, tmp_path):
     }
     assert list(objects(tmp_path / "out" / "ssn.jsonl")[0]) == ["ssn", "ssn_token"]
     lines = done.stderr.splitlines()
-    assert ["ssn.jsonl" in lines[0], "email.jsonl" in lines[1]] == [True, True]
-    assert " in out, " in lines[2]
+    assert ["ssn.jsonl" in lines[2], "email.jsonl" in lines[3]] == [True, True]
+    assert " in out, " in lines[5]
     repeated = lines[-1].partition("mockdata ")[2].split()
     assert "-s jsonl -o out" in lines[-1]
     assert mockdata_command(*repeated, "-q").returncode == 0

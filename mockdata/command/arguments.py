@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NoReturn
 
-from mockdata import __version__
 from mockdata.command.plugins import find_sink, list_sinks
 from mockdata.command.words import read_counts, read_number, read_part, read_rate, read_start
 from mockdata.errors import PlanError, one_line
@@ -54,14 +53,32 @@ SINK_OPTIONS: Final = {
 }
 """Options that some of our sinks have, these sinks, and what is said of them elsewhere."""
 
-EXAMPLES: Final = """\
-examples:
-  mockdata 1000                        1,000 each of name, id, dob and ssn
-  mockdata name=5000 email=10M -o out  some vaults; other files are left alone
-  mockdata 1000 -s stdout -f jsonl     rows of vault, value and token
-  mockdata 1000 -s loader:insert       each batch to insert() of loader.py
-  mockdata 1000 --vaults clinic.toml   all that clinic.toml defines
+EXAMPLES: Final = {
+    "which vaults": """\
+mockdata 1000                        1,000 each of name, id, dob and ssn
+mockdata name=5000 email=10M         some vaults; other files are left alone
+mockdata 1000 --vaults clinic.toml   all that clinic.toml defines""",
+    "which records": """\
+mockdata 1000 --seed 7 --timestamp 1700000000   the same each time
+mockdata 10M --seed 7 --timestamp 1700000000 --part 2/4""",
+    "where they go": """\
+mockdata 1000 -s parquet -o out      Parquet files in the folder out
+mockdata 1M -o s3://bucket/load      CSV files in a bucket
+mockdata 1000 -s stdout -f jsonl     rows of vault, value and token
+mockdata 1000 -s loader:insert       each batch to insert() of loader.py""",
+    "how fast": """\
+mockdata 1M -s loader:insert --rate 500""",
+    "on many machines": """\
+mockdata 10G -o s3://bucket/load --dask tcp://scheduler:8786""",
+    "what you see": """\
+mockdata 1000 --json | jq .records_per_second""",
+    "about mockdata": """\
+mockdata --version --json            what a bug report needs
+mockdata --completion bash           a script that completes words in bash""",
+}
+"""What stands at the head of each group of options in the help."""
 
+EPILOG: Final = """\
 You can write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. A count alone
 stands for the ready-made vaults name, id, dob and ssn. The others are email,
 phone, card, mrn, npi, address and uuid.
@@ -116,6 +133,8 @@ def parse(arguments: Sequence[str], said: Said | None = None) -> Options:
     Raises PlanError for wrong use, and SystemExit once ``--help`` or the like is answered.
     """
     given = _parser().parse_intermixed_args(list(arguments), said or Said())
+    if given.version or given.completion is not None:
+        _print_about(given)
     defined = _definitions(given.vaults)
     if given.list_vaults:
         _print_vaults(defined)
@@ -174,6 +193,18 @@ def _print_vaults(defined: Definitions) -> NoReturn:
     from mockdata.command.listing import list_vaults
 
     print(list_vaults(defined), end="")
+    raise SystemExit
+
+
+def _print_about(given: argparse.Namespace) -> NoReturn:
+    if given.completion is not None:
+        from mockdata.command.completion import completion
+
+        print(completion(given.completion, _parser()), end="")
+    else:
+        from mockdata.command.about import version, versions
+
+        print(versions() if given.json else version(), end="")
     raise SystemExit
 
 
@@ -281,14 +312,14 @@ def _parser() -> _Parser:
         prog="mockdata",
         usage="mockdata [options] COUNT\n       mockdata [options] VAULT=COUNT ...",
         description="Make realistic, unique value/token pairs for load-testing a privacy vault.",
-        epilog=EXAMPLES,
+        epilog=EPILOG,
         formatter_class=_Formatter,
         allow_abbrev=False,
         add_help=False,
     )
     parser.add_argument("counts", nargs="*", help=argparse.SUPPRESS)
     for title, options in _OPTIONS.items():
-        group = parser.add_argument_group(title)
+        group = parser.add_argument_group(title, EXAMPLES[title])
         for names, settings in options.items():
             group.add_argument(*names.split(), **settings)
     return parser
@@ -296,13 +327,6 @@ def _parser() -> _Parser:
 
 def _printed(text: Callable[[], str], about: str) -> dict[str, Any]:
     return {"action": _Print, "nargs": 0, "const": text, "help": about}
-
-
-def version() -> str:
-    """Return what ``--version`` prints. Raises PlanError for a renderer that there is not."""
-    from mockdata.render.renderers import chosen
-
-    return f"mockdata {__version__}, {chosen()} renderer\n"
 
 
 def _number(about: str) -> dict[str, Any]:
@@ -363,7 +387,10 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "-q --quiet": _flag("nothing but errors"),
         "--no-progress": _flag("no live progress"),
         "--json": _flag("the report as JSON on stdout (stderr with -s stdout)"),
-        "-V --version": _printed(version, "print the version and the renderer, and exit"),
+    },
+    "about mockdata": {
+        "--completion": {"metavar": "SHELL", "help": "for bash, fish or zsh: print it and exit"},
+        "-V --version": _flag("print the version and the renderer, and exit"),
         "-h --help": _printed(help_text, "print this help and exit"),
     },
 }

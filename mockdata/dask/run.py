@@ -127,6 +127,9 @@ class _Followed:
         self._records = {vault.name: 0 for vault in run.vaults}
         self._bytes = {vault.name: 0 for vault in run.vaults}
         self.marks: list[dict[str, Any]] = []
+        if on_progress is not None:
+            for vault in run.vaults:
+                on_progress(Progress(vault.name, 0, vault.records, 0, 0.0))
 
     def told(self, event: tuple[float, dict[str, Any]]) -> None:
         """Take a task's message."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from mockdata.errors import MockDataError
 from mockdata.sinks.base import Delivery, Run
 
-__all__ = ["Meter", "Progress", "Report", "VaultReport"]
+__all__ = ["Follower", "Meter", "Progress", "Report", "VaultReport"]
 
 
 class Progress(NamedTuple):
@@ -62,6 +62,18 @@ class Report:
         return items
 
 
+class Follower:
+    """An ``on_progress`` that also hears of what a sink delivers."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Take notice of what has been taken."""
+        raise NotImplementedError
+
+    def delivering(self, delivery: Callable[[], Delivery | None]) -> None:
+        """Take notice of what says, at any time, what has become of the records."""
+        raise NotImplementedError
+
+
 class Meter:
     """Counts what the sinks have taken, and tells ``on_progress`` of it."""
 
@@ -88,6 +100,11 @@ class Meter:
             done = taken.data_bytes + taken.token_bytes
             seconds = time.perf_counter() - self._began
             self._on_progress(Progress(vault, taken.records, self._totals[vault], done, seconds))
+
+    def follow(self, delivery: Callable[[], Delivery] | None) -> None:
+        """Have a display show what becomes of the records of a sink that delivers them."""
+        if delivery is not None and isinstance(self._on_progress, Follower):
+            self._on_progress.delivering(delivery)
 
     def check_complete(self) -> None:
         """Raise MockDataError unless every record that was asked for has been taken."""

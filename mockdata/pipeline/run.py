@@ -292,6 +292,7 @@ async def _run(
     """Open the sink, have every vault written while the pool is open, and commit."""
     meter = Meter(run, on_progress)
     async with opened(sink, run) as life:
+        meter.follow(life.session.delivery)
         with Slabs(most=4 * len(run.vaults)) as slabs:
             jobs = [Job.of(vault, run, life.session, slabs) for vault in run.vaults]
             async with open_pool(_pairs(run), means.workers, means.executor) as pool:
