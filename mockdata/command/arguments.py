@@ -384,12 +384,12 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "--parts": _number("parts to cut the run into (default: one per 2M records)"),
     },
     "what you see": {
-        "-q --quiet": _flag("nothing but errors"),
-        "--no-progress": _flag("no live progress"),
-        "--json": _flag("the report as JSON on stdout (stderr with -s stdout)"),
+        "-q --quiet": _flag("print nothing but errors"),
+        "--no-progress": _flag("show no live progress"),
+        "--json": _flag("print the report as JSON on stdout (stderr with -s stdout)"),
     },
     "about mockdata": {
-        "--completion": {"metavar": "SHELL", "help": "for bash, fish or zsh: print it and exit"},
+        "--completion": {"metavar": "SHELL", "help": "print a script for bash, fish or zsh, and exit"},
         "-V --version": _flag("print the version and the renderer, and exit"),
         "-h --help": _printed(help_text, "print this help and exit"),
     },
