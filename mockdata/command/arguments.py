@@ -389,7 +389,10 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "--json": _flag("print a JSON report to stdout (stderr with -s stdout)"),
     },
     "about mockdata": {
-        "--completion": {"metavar": "SHELL", "help": "print a script for bash, fish or zsh, and exit"},
+        "--completion": {
+            "metavar": "SHELL",
+            "help": "print a script for bash, fish or zsh, and exit",
+        },
         "-V --version": _flag("print the version and the renderer, and exit"),
         "-h --help": _printed(help_text, "print this help and exit"),
     },
