@@ -151,6 +151,15 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation's site into build/site, strictly, and drive it in a browser."""
+    session.install("-e", ".[docs,test]")
+    site = str(Path("build", "site").absolute())
+    session.run("pytest", "tests/test_site.py", *session.posargs, env={"MOCKDATA_SITE": site})
+    session.log(f"the site begins at {site}/index.html")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and form."""
     session.install("-e", ".[lint]")
