@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mockdata.pipeline.run import BatchStream, generate, generate_sync, stream
     from mockdata.render.batch import Batch, Encoded, Record
     from mockdata.render.layout import Columns, Rows, Texts
-    from mockdata.screen.live import progress
+    from mockdata.screen import progress
     from mockdata.sinks import Delivery, File, Run, Session, Sink, VaultRun, Writer
     from mockdata.sinks.csv import CsvSink
     from mockdata.sinks.jsonl import JsonlSink
@@ -74,7 +74,7 @@ _HOMES = {
     "pipeline.run": ("BatchStream", "generate", "generate_sync", "stream"),
     "render.batch": ("Batch", "Encoded", "Record"),
     "render.layout": ("Columns", "Rows", "Texts"),
-    "screen.live": ("progress",),
+    "screen": ("progress",),
     "sinks": ("Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"),
     "sinks.csv": ("CsvSink",),
     "sinks.jsonl": ("JsonlSink",),

@@ -13,7 +13,7 @@ from rich.terminal_theme import TerminalTheme
 from mockdata.command.arguments import help_text, parse
 from mockdata.command.summary import summary
 from mockdata.pipeline.report import Progress, Report, VaultReport
-from mockdata.screen.live import Seen
+from mockdata.screen import Seen
 from mockdata.screen.picture import Picture
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"

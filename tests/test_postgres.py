@@ -38,7 +38,9 @@ def server_programs():
 
 
 PROGRAMS = server_programs()
-pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL server is installed")
+pytestmark = pytest.mark.skipif(
+    PROGRAMS is None, reason="no PostgreSQL server is installed: apt install postgresql"
+)
 
 
 @pytest.fixture(scope="module")

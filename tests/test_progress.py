@@ -1,6 +1,7 @@
 """What is shown while a run is under way: bars on a terminal, a line now and then elsewhere."""
 
 import asyncio
+import builtins
 import errno
 import io
 import os
@@ -15,10 +16,10 @@ import pytest
 from rich.console import Console, ConsoleDimensions
 
 import mockdata
+from mockdata import screen as log
 from mockdata.pipeline.plan import plan_run
 from mockdata.pipeline.report import Progress
-from mockdata.screen import bars, live, notebook
-from mockdata.screen import lines as log
+from mockdata.screen import bars, notebook
 from mockdata.screen.picture import Picture
 from mockdata.screen.text import clock, cut, scaled
 from mockdata.sinks import Delivery, Session
@@ -29,9 +30,10 @@ from .terminal import Screen, on_terminal
 SCRIPT = """
 import sys
 from mockdata.command import cli
-from mockdata.screen import bars, lines
+from mockdata import screen
+from mockdata.screen import bars
 bars.REFRESH = 0.0
-lines.FIRST_LINE, lines.NEXT_LINE = map(float, sys.argv[1:3])
+screen.FIRST_LINE, screen.NEXT_LINE = map(float, sys.argv[1:3])
 sys.exit(cli.main(sys.argv[3:]))
 """
 
@@ -268,7 +270,7 @@ class Shown:
     """The picture of a run whose vaults are as far as they are set."""
 
     def __init__(self, made, width=80, height=24):
-        self.seen = live.Seen()
+        self.seen = log.Seen()
         self.picture = Picture(self.seen)
         self.size = {"width": width, "height": height}
         for vault in plan_run(100, vaults=made).vaults:
@@ -510,8 +512,8 @@ def test_progress_where_there_is_no_standard_error(monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-class Kernel:
-    """As much of IPython as a display in a notebook needs."""
+class ZMQInteractiveShell:
+    """As much of IPython as a display in a notebook needs. By this name rich knows a notebook."""
 
     kernel = "of a notebook"
 
@@ -532,7 +534,8 @@ class Kernel:
 
 
 def test_a_notebook_shows_bars_below_its_cell(monkeypatch, capsys):
-    kernel = Kernel()
+    kernel = ZMQInteractiveShell()
+    monkeypatch.setattr(builtins, "get_ipython", kernel.get_ipython, raising=False)
     monkeypatch.setitem(sys.modules, "IPython", kernel)
     monkeypatch.setitem(sys.modules, "IPython.display", kernel)
     monkeypatch.setattr(notebook, "REFRESH", 0.0)
@@ -541,7 +544,7 @@ def test_a_notebook_shows_bars_below_its_cell(monkeypatch, capsys):
     assert len(kernel.shown) > 1
     last = kernel.shown[-1]
     assert [line.split()[0] for line in last["text/plain"].splitlines()] == ["id", "ssn"]
-    assert "color: #008000" in last["text/html"]
+    assert "color: #16a34a" in last["text/html"]
     assert last["text/html"].count("100%") == 2
     assert "background" not in last["text/html"]
     assert "".join(capsys.readouterr()) == ""

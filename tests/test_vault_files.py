@@ -312,7 +312,7 @@ def test_a_list_that_is_no_file(folder, name):
     assert line.startswith("vault a: lists.c: ")
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no named pipes")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_not_waited_for(folder):
     os.mkfifo(folder / "pipe")
     line = refusal(folder, '[vaults.a]\nvalue = "{c}"\nlists.c = "pipe"')

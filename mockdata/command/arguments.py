@@ -391,7 +391,7 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "about mockdata": {
         "--completion": {
             "metavar": "SHELL",
-            "help": "print a script for bash, fish or zsh, and exit",
+            "help": "print the script for bash, fish or zsh",
         },
         "-V --version": _flag("print the version and the renderer, and exit"),
         "-h --help": _printed(help_text, "print this help and exit"),

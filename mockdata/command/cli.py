@@ -24,7 +24,7 @@ from mockdata.workers.limits import check_files, naming
 
 if TYPE_CHECKING:
     from mockdata.pipeline.report import Progress, Report
-    from mockdata.screen.live import LiveProgress
+    from mockdata.screen import LiveProgress
 
 __all__ = ["DONE", "FAILED", "WRONG_USE", "main"]
 
@@ -173,7 +173,7 @@ def _progress(
     """Return what shows progress, if it is wanted and does not get in between rows."""
     if not options.progress or sys.stderr is None:
         return nullcontext()
-    from mockdata.screen.live import on_terminal, progress
+    from mockdata.screen import on_terminal, progress
 
     if options.sink == "stdout" and on_terminal(sys.stdout) and on_terminal(sys.stderr):
         return nullcontext()

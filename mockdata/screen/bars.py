@@ -14,7 +14,7 @@ from rich.control import Control
 from rich.file_proxy import FileProxy
 from rich.segment import Segment
 
-from mockdata.screen.live import Seen
+from mockdata.screen import Seen
 from mockdata.screen.picture import Picture
 
 __all__ = ["Bars"]

@@ -6,8 +6,9 @@ import io
 from typing import Any, Final
 
 from rich.console import Console
+from rich.terminal_theme import TerminalTheme
 
-from mockdata.screen.live import Seen
+from mockdata.screen import Seen
 from mockdata.screen.picture import Picture
 
 __all__ = ["Cell"]
@@ -24,6 +25,15 @@ HTML: Final = (
     "font-family:Menlo,'DejaVu Sans Mono',Consolas,'Courier New',monospace\">{code}</pre>"
 )
 """What is around a picture; no colours of its own, so that it suits a light page and a dark one."""
+
+MIDDLE: Final = (128, 136, 145)
+COLORS: Final = TerminalTheme(
+    (255, 255, 255),
+    (0, 0, 0),
+    [MIDDLE, MIDDLE, (22, 163, 74), MIDDLE, MIDDLE, MIDDLE, (8, 145, 178), MIDDLE],
+    [MIDDLE] * 8,
+)
+"""Colours that can be told from a light page and from a dark one. A picture has green and cyan."""
 
 
 class Cell:
@@ -62,8 +72,9 @@ def drawn(picture: Picture) -> dict[str, str]:
         width=WIDTH,
         height=HEIGHT,
         force_terminal=True,
+        force_jupyter=False,  # or it shows by itself what is printed here
         color_system="standard",
     )
     console.print(picture)
-    html = console.export_html(code_format=HTML, inline_styles=True, clear=False)
+    html = console.export_html(theme=COLORS, code_format=HTML, inline_styles=True, clear=False)
     return {"text/html": html, "text/plain": console.export_text().rstrip("\n")}

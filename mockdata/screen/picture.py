@@ -11,7 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment
 from rich.text import Text
 
-from mockdata.screen.live import Seen
+from mockdata.screen import Seen
 from mockdata.screen.text import clock, cut, delivery_parts, scaled
 
 __all__ = ["Picture"]
