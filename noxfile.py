@@ -37,20 +37,28 @@ def interpreters() -> list[str]:
 
 PYTHONS = interpreters()
 
+IN_CI = bool(os.environ.get("CI"))
+"""Whether all tests are run on both Pythons, and not just those that take minutes in all."""
+
 LEAST = {"MOCKDATA_RENDERER": "numpy", "MOCKDATA_TEST_LOOPS": "asyncio"}
 """What the oldest Python is tested with: the renderer that needs no compiler, on one event loop."""
 
-AGAIN = ("dask", "documentation", "postgres", "recovery", "signals", "statistics", "stores")
+LONG = ("dask", "documentation", "postgres", "recovery", "signals", "statistics", "stores")
 """Files of tests that take minutes, and in which little depends on the version of Python."""
 
+WITHOUT_LONG = [f"--ignore=tests/test_{name}.py" for name in LONG]
 
-@nox.session(python=PYTHONS)
+
+@nox.session(python=PYTHONS if IN_CI else PYTHONS[-1:])
 def tests(session: nox.Session) -> None:
-    """Run the tests: on the newest Python there is, and on the oldest with what is there always."""
+    """Run the tests on the newest Python; where CI is set, all of them, and on the oldest too."""
     session.install("-e", ".[test]")
     arguments, env = ["-n", "auto", "--dist", "loadfile"], {}
-    if session.python == PYTHONS[0] != PYTHONS[-1] and not session.posargs:
-        arguments += [f"--ignore=tests/test_{name}.py" for name in AGAIN]
+    if not session.posargs and not IN_CI:
+        arguments += WITHOUT_LONG
+        env = {"MOCKDATA_TEST_LOOPS": "asyncio"}
+    elif not session.posargs and session.python == PYTHONS[0] != PYTHONS[-1]:
+        arguments += WITHOUT_LONG
         env = LEAST
     session.run("pytest", *arguments, *session.posargs, env=env)
 
@@ -155,6 +163,15 @@ def bench(session: nox.Session) -> None:
     """Measure, beside other programs, and write the results and a picture to docs."""
     session.install(".[bench]")
     session.run("python", "-m", "tests.benchmark", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation's site into build/site, strictly, and drive it in a browser."""
+    session.install("-e", ".[docs,test]")
+    site = str(Path("build", "site").absolute())
+    session.run("pytest", "tests/test_site.py", *session.posargs, env={"MOCKDATA_SITE": site})
+    session.log(f"the site begins at {site}/index.html")
 
 
 @nox.session

@@ -167,7 +167,7 @@ async def test_a_vault_that_repeats_has_no_end():
 @pytest.mark.parametrize(
     ("value", "setting", "says"),
     [
-        ("{number:1-99}{number:1-99}", {}, "value, character 1: this varies in length"),
+        ("{number:1-99}{number:1-99}", {}, "value, character 1: its length varies"),
         (
             "[0-9]{2}",
             {"distinct": 101},

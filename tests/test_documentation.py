@@ -217,7 +217,7 @@ def test_reliability_page_names_every_test_of_faults():
 
 
 def test_architecture_page_has_every_file_of_the_package():
-    _, _, page = read("docs/explanation/architecture.md").partition("\n## Rooms\n")
+    _, _, page = read("docs/explanation/architecture.md").partition("\n## Modules\n")
     (rooms, *_) = FENCED.findall(page)
     for path in (ROOT / "mockdata").rglob("*.py"):
         is_at_the_top = path.parent.name == "mockdata"
@@ -320,36 +320,42 @@ def test_definitions_shown_are_made(document, block, examples):
 NUMBER = re.compile(r" *\d[\d,.]*(?: (?:[kMG]?B|[kM]?/s|m?s)\b)?")
 
 
-def test_practice_run_prints_what_it_says(tmp_path):
+PRACTICE = {"docs/how-to/load-test.md": 3, "docs/how-to/skyflow.md": 4, "docs/tutorial.md": 6}
+"""Pages whose commands build on each other, and how many of their outputs are checked."""
+
+
+@pytest.mark.parametrize("document", PRACTICE)
+def test_practice_run_prints_what_it_says(document, tmp_path):
     """Each command of the page, one after the other; what is printed is the same but for numbers."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
-    text = (
-        read("docs/how-to/skyflow.md").partition("\n## A practice run\n")[2].partition("\n## ")[0]
-    )
     path = os.pathsep.join((os.path.dirname(sys.executable), os.environ["PATH"]))
     keywords = {"cwd": tmp_path, "text": True, "stdout": subprocess.PIPE}
     keywords["env"] = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)}
-    emulator, printed, checked = None, "", 0
+    write_files(document, tmp_path)
+    emulator, printed, checked, exported = None, None, 0, ""
     try:
-        for language, block in FENCED.findall(text.replace("8080", port)):
+        for language, block in FENCED.findall(read(document).replace("8080", port)):
             if language == "json":
                 (tmp_path / "config.json").write_text(block)
-            elif language == "text":
+            elif language == "text" and printed is not None:
                 assert NUMBER.sub("N", printed) == NUMBER.sub("N", block)
                 checked += 1
-            elif "mockdata.emulator" in block:
+                printed = None
+            elif language == "sh" and "mockdata.emulator" in block:
                 end(emulator)
                 emulator = subprocess.Popen(["bash", "-c", f"exec env {block}"], **keywords)
                 assert emulator.stdout.readline() == f"http://127.0.0.1:{port}\n"
-            else:
+            elif language == "sh" and "pip install" not in block:
                 done = subprocess.run(
-                    ["bash", "-c", block], stderr=subprocess.STDOUT, check=False, **keywords
-                )
+                    ["bash", "-c", exported + block],
+                    stderr=subprocess.STDOUT, check=False, **keywords,
+                )  # fmt: skip
                 printed = done.stdout
+                exported += "".join(re.findall(r"^export .*\n", block, re.MULTILINE))
     finally:
         end(emulator)
-    assert checked == 4
+    assert checked == PRACTICE[document]
 
 
 def end(process):

@@ -1,6 +1,7 @@
 """Sessions that have the workers encode: what comes to the writer, and what may go wrong there."""
 
 import asyncio
+import copyreg
 import gzip
 import json
 import os
@@ -317,6 +318,23 @@ async def test_an_error_that_cannot_be_sent_is_said_and_is_no_death(pooled):
     with pytest.raises(RuntimeError, match="OddError: no") as caught:
         await mockdata.generate({"ssn": 20_001}, sink=Encoding(partial(failing, OddError)), **RUN)
     assert caught.value.__notes__ == ["mockdata: at ssn records 10000 to 19999"]
+
+
+def rebuilt(args, context, notes):
+    error = RuntimeError(*args)
+    error.__context__, error.__notes__ = context, notes
+    return error
+
+
+async def test_nor_is_one_whose_context_is_sent_with_it(pooled, monkeypatch):
+    """As where ``distributed`` is imported, which has errors pickled with all that belongs."""
+
+    def reduced(error):
+        return rebuilt, (error.args, error.__context__, error.__notes__)
+
+    monkeypatch.setitem(copyreg.dispatch_table, RuntimeError, reduced)
+    with pytest.raises(RuntimeError, match="OddError: no"):
+        await mockdata.generate({"ssn": 20_001}, sink=Encoding(partial(failing, OddError)), **RUN)
 
 
 async def test_an_error_here_need_not_be_sent():

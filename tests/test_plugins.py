@@ -121,7 +121,7 @@ def test_sinks_are_listed_with_package_and_description(install, command):
         ["store", "acme-sinks"],
     ]
     assert lines[0].endswith(
-        "Writes two CSV files a vault in a folder, which it makes, and one a table."
+        "Writes CSV files to a folder: two for each vault, one for each table."
     )
     assert lines[3].endswith("no description")
     assert lines[-1].endswith("  Says what it was called with.")

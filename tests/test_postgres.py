@@ -132,7 +132,7 @@ def test_it_is_listed(command):
     (line,) = [line for line in lines if line.startswith("postgres ")]
     assert line.split(maxsplit=2)[1:] == [
         "mockdata-postgres",
-        "Copies records into PostgreSQL, a table a vault: the whole run or nothing.",
+        "Copies records into PostgreSQL, one table per vault: the whole run or nothing.",
     ]
 
 

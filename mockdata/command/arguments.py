@@ -79,9 +79,9 @@ mockdata --completion bash           a script that completes words in bash""",
 """What stands at the head of each group of options in the help."""
 
 EPILOG: Final = """\
-You can write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. A count alone
-stands for the ready-made vaults name, id, dob and ssn. The others are email,
-phone, card, mrn, npi, address and uuid.
+Write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. A count alone makes the
+vaults name, id, dob and ssn. The other ready-made vaults are email, phone,
+card, mrn, npi, address and uuid.
 """
 
 
@@ -311,7 +311,7 @@ def _parser() -> _Parser:
     parser = _Parser(
         prog="mockdata",
         usage="mockdata [options] COUNT\n       mockdata [options] VAULT=COUNT ...",
-        description="Make realistic, unique value/token pairs for load-testing a privacy vault.",
+        description="Make realistic, unique values and their tokens to load-test a privacy vault.",
         epilog=EPILOG,
         formatter_class=_Formatter,
         allow_abbrev=False,
@@ -386,7 +386,7 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "what you see": {
         "-q --quiet": _flag("print nothing but errors"),
         "--no-progress": _flag("show no live progress"),
-        "--json": _flag("print the report as JSON on stdout (stderr with -s stdout)"),
+        "--json": _flag("print a JSON report to stdout (stderr with -s stdout)"),
     },
     "about mockdata": {
         "--completion": {

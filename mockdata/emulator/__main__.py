@@ -1,4 +1,4 @@
-"""``python -m mockdata.emulator``: a vault to practise on, on this machine alone."""
+"""``python -m mockdata.emulator``: a practice vault, for this machine only."""
 
 from __future__ import annotations
 

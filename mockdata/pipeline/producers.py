@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -146,23 +146,43 @@ async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[I
     if stage.bucket is None:
         size = max(min(SLAB_TASK, stage.share // sum(job.most(1))), BATCH)
         batches = max(size // most, 1)
-    together = max(BATCH // size_asked, 1)
-    tasks: deque[_SlabTask] = deque()
+    ranges = job.vault.ranges(batches * most)
+    tasks = (_SlabTask(stage, job, start, stop, most) for start, stop in ranges)
+    await _send_in_order(stage, tasks, send, max(BATCH // size_asked, 1))
+
+
+async def produce_encoded(
+    stage: Stage, job: Job, function: bytes, send: MemoryObjectSendStream[Items]
+) -> None:
+    """Have the workers encode batches, and send on what comes of them."""
+    ranges = job.vault.ranges(stage.session.batch_of(job.vault.name))
+    tasks = (_EncodeTask(stage, job, function, start, stop) for start, stop in ranges)
+    await _send_in_order(stage, tasks, send, 1)
+
+
+async def _send_in_order(
+    stage: Stage,
+    tasks: Iterable[_SlabTask | _EncodeTask],
+    send: MemoryObjectSendStream[Items],
+    together: int,
+) -> None:
+    """Begin one task after the other, and send on what is made, so many items at a time."""
+    begun: deque[_SlabTask | _EncodeTask] = deque()
 
     async def send_first() -> None:
-        batches = await tasks[0].batches()
-        tasks.popleft()
-        while batches:
-            some, batches = Items(batches[:together]), batches[together:]
+        items = await begun[0].items()
+        begun.popleft()
+        while items:
+            some, items = Items(items[:together]), items[together:]
             await _send(send, some)
 
     with send, suppress(anyio.BrokenResourceError):  # the consumer has failed: its error counts
-        async with under_way(stage.pool, tasks):
-            for start, stop in job.vault.ranges(batches * most):
-                tasks.append(_SlabTask(stage, job, start, stop, most))
-                if len(tasks) > stage.ahead:
+        async with under_way(stage.pool, begun):
+            for task in tasks:
+                begun.append(task)
+                if len(begun) > stage.ahead:
                     await send_first()
-            while tasks:
+            while begun:
                 await send_first()
 
 
@@ -189,7 +209,7 @@ class _SlabTask(Task[list[tuple[int, ...]]]):
             lambda executor: executor.submit(render, job.program, start, stop, places, most),
         )
 
-    async def batches(self) -> list[Batch]:
+    async def items(self) -> list[Item]:
         """Wait until the range is rendered, and cut it into batches."""
         sizes = await self.result()
         name, start, stop = self.records
@@ -197,34 +217,14 @@ class _SlabTask(Task[list[tuple[int, ...]]]):
         if len(sizes) != len(starts):
             raise MockDataError(f"{name}: {len(sizes)} of {len(starts)} batches were rendered")
         lines = self._slabs.share(self._slab)
-        batches, at = [], self._begins
+        batches: list[Item] = []
+        at = self._begins
         for first, each in zip(starts, sizes, strict=True):
             ends = [*map(add, at, each)]
             outputs = tuple(lines[begin:end] for begin, end in zip(at, ends, strict=True))
             batches.append(Batch(self._job.form, first, min(self._most, stop - first), outputs))
             at = ends
         return batches
-
-
-async def produce_encoded(
-    stage: Stage, job: Job, function: bytes, send: MemoryObjectSendStream[Items]
-) -> None:
-    """Have the workers encode batches, and send on what comes of them."""
-    tasks: deque[_EncodeTask] = deque()
-
-    async def send_first() -> None:
-        encoded = await tasks[0].encoded()
-        tasks.popleft()
-        await _send(send, Items([encoded]))
-
-    with send, suppress(anyio.BrokenResourceError):  # the consumer has failed: its error counts
-        async with under_way(stage.pool, tasks):
-            for start, stop in job.vault.ranges(stage.session.batch_of(job.vault.name)):
-                tasks.append(_EncodeTask(stage, job, function, start, stop))
-                if len(tasks) > stage.ahead:
-                    await send_first()
-            while tasks:
-                await send_first()
 
 
 class _EncodeTask(Task[int | bytes]):
@@ -241,13 +241,13 @@ class _EncodeTask(Task[int | bytes]):
             lambda executor: executor.submit(encode, job.program, job.form, start, stop, encoding),
         )
 
-    async def encoded(self) -> Encoded:
+    async def items(self) -> list[Item]:
         """Wait until the batch is encoded."""
         made = await self.result()
         lines = self._slabs.share(self._slab)
         data = memoryview(made) if isinstance(made, bytes) else lines[:made]
         name, start, stop = self.records
-        return Encoded(name, start, stop - start, data)
+        return [Encoded(name, start, stop - start, data)]
 
 
 async def produce_files(

@@ -38,17 +38,24 @@ def encode(program: Program, form: Form, start: int, stop: int, encoding: Encodi
     returned. If there is not, the bytes are returned: this is rare, and so the place need not grow.
     What the function raises has a note of the records.
     """
-    batch = _batch(program, form, start, stop)
-    try:
-        data = memoryview(_function(encoding.function)(batch)).cast("B")
-    except Exception as error:
-        error.add_note(f"mockdata: at {form.name} records {start} to {stop - 1}")
-        raise (error if os.getpid() == encoding.process else _portable(error)) from error.__cause__
+    data = _encoded(_batch(program, form, start, stop), encoding)
+    if isinstance(data, Exception):
+        raise data  # here, where the one that it may stand for is not its context
     if len(data) > encoding.room:
         return bytes(data)
     with Writing(encoding.place) as write:
         write(data)
     return len(data)
+
+
+def _encoded(batch: Batch, encoding: Encoding) -> memoryview | Exception:
+    """Return what the function makes of a batch, or what it raises."""
+    try:
+        return memoryview(_function(encoding.function)(batch)).cast("B")
+    except Exception as error:
+        stop = batch.start + batch.records
+        error.add_note(f"mockdata: at {batch.vault} records {batch.start} to {stop - 1}")
+        return error if os.getpid() == encoding.process else _portable(error)
 
 
 def _batch(program: Program, form: Form, start: int, stop: int) -> Batch:

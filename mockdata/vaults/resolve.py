@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["Resolved", "Resolver", "check_count"]
 
 AMBIGUOUS: Final = (
-    "this varies in length and what follows may continue it, so that two records could read alike; "
-    "pad it, or set it apart by a character that neither has"
+    "its length varies and what follows may continue it, so two records could read the same; pad "
+    "it, or separate the two with a character that neither can have"
 )
 
 

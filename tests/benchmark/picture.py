@@ -21,7 +21,7 @@ def draw(results: dict, target: Path) -> None:
     )
     go = [row for row in counts if row["go_rate"]]
     by_count.loglog([r["records"] for r in go], [r["go_rate"] for r in go], "s--", color=THEIRS)
-    by_count.legend(["mockdata", "the Go program, as published"], frameon=False, loc="upper left")
+    by_count.legend(["mockdata", "the Go program, as published"], frameon=False, loc="lower right")
     by_count.set(title="whole command, by count", xlabel="records", ylabel="records/s")
 
     medians = results["medians"]
