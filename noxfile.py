@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["tests", "lint", "types"]
+nox.options.sessions = ["tests", "lint", "types", "typed"]
 nox.options.error_on_missing_interpreters = False
 
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
@@ -83,12 +84,18 @@ def sanitize(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS[0])
 def wheels(session: nox.Session) -> None:
-    """Build the sdist and, out of it, the wheel; test both on the oldest and the newest Python."""
-    session.install("build")
+    """Build the sdist and, out of it, the wheel; test both on the oldest and the newest Python.
+
+    The wheel is also run as people run a program that they have not installed.
+    """
+    session.install("build", "pipx", "uv")
     made = Path(session.create_tmp())
     shutil.rmtree(made / "dist", ignore_errors=True)
     command = ("python", "-m", "build", "--outdir", str(made / "dist"))
     session.run(*command, env={"MOCKDATA_BUILD": "native"})
+    (wheel,) = map(str, (made / "dist").glob("*.whl"))
+    session.run("pipx", "run", "--no-cache", "--spec", wheel, "mockdata", "--version")
+    session.run("uvx", "--no-cache", "--from", wheel, "mockdata", "--version")
     tests = [f"tests/test_{what}.py" for what in ("native", "golden", "command", "csv")]
     for interpreter in PYTHONS:
         for package in (made / "dist").iterdir():
@@ -158,7 +165,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.benchmark", *session.posargs)
 
 
-@nox.session
+@nox.session(python=PYTHONS[-1])
 def docs(session: nox.Session) -> None:
     """Build the documentation's site into build/site, strictly, and drive it in a browser."""
     session.install("-e", ".[docs,test]")
@@ -180,3 +187,14 @@ def types(session: nox.Session) -> None:
     """Check the types, strictly."""
     session.install("-e", ".[types]")
     session.run("mypy")
+
+
+@nox.session
+def typed(session: nox.Session) -> None:
+    """Check a user's program against the installed package, by two type checkers."""
+    session.install(".", "mypy", "basedpyright")
+    with tempfile.TemporaryDirectory() as folder, session.chdir(folder):  # beside no source of ours
+        shutil.copy(Path(__file__).parent / "tests" / "typed.py", "program.py")
+        Path("pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}', encoding="utf-8")
+        session.run("mypy", "--strict", "program.py")
+        session.run("basedpyright", "--pythonpath", session.bin + "/python", "program.py")

@@ -48,6 +48,10 @@ copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 
 html_theme = "furo"
+html_theme_options = {
+    "light_css_variables": {"color-code-ground": "#f3f5f8"},
+    "dark_css_variables": {"color-code-ground": "#1b2027"},
+}
 html_title = f"mockdata {version}"
 html_static_path = ["_static"]
 html_favicon = "_static/favicon.svg"
@@ -100,6 +104,21 @@ def name_aliases(*told: str | None) -> tuple[str | None, ...]:
     return tuple(ALIAS.sub(r"\1", text) if text else text for text in signature_and_result)
 
 
+def keep_fields_as_written(app: Sphinx) -> None:
+    """Have the docstring of a field read as text, where napoleon takes it for 'type: meaning'."""
+    written: dict[str, list[str]] = {}
+
+    def keep(_app: Sphinx, what: str, name: str, *others: list[str]) -> None:
+        if what in ("attribute", "property", "data"):
+            written[name] = [line for line in others[-1] if "Alias for field number" not in line]
+
+    def put_back(_app: Sphinx, _what: str, name: str, *others: list[str]) -> None:
+        others[-1][:] = written.pop(name, others[-1])
+
+    app.connect("autodoc-process-docstring", keep, priority=400)
+    app.connect("autodoc-process-docstring", put_back, priority=600)
+
+
 def setup(app: Sphinx) -> None:
     """Connect what is above, and have the fixtures documented as the functions that they wrap."""
     import mockdata.pytest_plugin as plugin
@@ -107,6 +126,7 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", add_contents)
     app.connect("doctree-read", say_where_code_breaks)
     app.connect("autodoc-process-signature", name_aliases)
+    keep_fields_as_written(app)
     for name in dir(plugin):
         fixture = getattr(plugin, name)
         if hasattr(fixture, "_get_wrapped_function"):

@@ -1,7 +1,7 @@
-"""Feed a loader straight from ``mockdata.stream``: 300 records a request, 32 requests at a time.
+"""Feed a loader from ``mockdata.stream``: 300 records per request, 32 requests at a time.
 
-Run it with ``python feed_a_loader.py``. The loader keeps its records in memory; the place for a
-request to a vault is marked.
+Run it with ``python feed_a_loader.py``. This loader keeps its records in memory. A comment marks
+the place for your request to a vault.
 """
 
 from __future__ import annotations

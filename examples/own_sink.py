@@ -1,6 +1,6 @@
-"""A sink of your own: a file of JSON lines for each vault, all of a run or none.
+"""Your own sink: a file of JSON lines for each vault, with all of a run or nothing.
 
-Run it with ``python own_sink.py``, or from this folder by way of the command with
+Run it with ``python own_sink.py``, or use it in the command, from this folder:
 ``python -m mockdata 10 -s own_sink:sink``. It needs ``aiofiles``.
 """
 

@@ -1,6 +1,6 @@
-"""Tests of a vault's client, with records made in the test's own process and event loop.
+"""Tests for a vault's client, with records made in the test's own process and event loop.
 
-Run it with ``pytest test_harness.py``. It needs ``pytest-asyncio``, in whichever mode.
+Run it with ``pytest test_harness.py``. It needs ``pytest-asyncio``, in any mode.
 """
 
 from __future__ import annotations

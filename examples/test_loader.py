@@ -1,7 +1,7 @@
-"""Tests of a loader against a practice vault, by the fixtures that mockdata brings to pytest.
+"""Tests for a loader against a practice vault, with mockdata's pytest fixtures.
 
 Run it with ``pytest test_loader.py``. It needs ``mockdata[skyflow,emulator]`` and
-``pytest-asyncio``, in whichever mode. Put your own loader in the place of ``load``.
+``pytest-asyncio``, in any mode. Replace ``load`` with your own loader.
 """
 
 from __future__ import annotations

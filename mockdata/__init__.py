@@ -1,4 +1,4 @@
-"""Realistic, unique mock data for load-testing a data-privacy vault: values and their tokens.
+"""Realistic, unique values and their tokens, to load-test a data-privacy vault.
 
 >>> import mockdata
 >>> report = mockdata.generate_sync({"ssn": 2}, sink=print, seed=7, timestamp=1700000000)
@@ -6,7 +6,7 @@
 >>> report.records
 2
 
-A name is imported when it is first used, so that importing the package costs next to nothing.
+Names are imported when you first use them, so importing the package costs next to nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mockdata.pipeline.run import BatchStream, generate, generate_sync, stream
     from mockdata.render.batch import Batch, Encoded, Record
     from mockdata.render.layout import Columns, Rows, Texts
+    from mockdata.screen import progress
     from mockdata.sinks import Delivery, File, Run, Session, Sink, VaultRun, Writer
     from mockdata.sinks.csv import CsvSink
     from mockdata.sinks.jsonl import JsonlSink
@@ -60,6 +61,7 @@ __all__ = [
     "Writer",
     "generate",
     "generate_sync",
+    "progress",
     "read_vaults",
     "stream",
 ]
@@ -72,6 +74,7 @@ _HOMES = {
     "pipeline.run": ("BatchStream", "generate", "generate_sync", "stream"),
     "render.batch": ("Batch", "Encoded", "Record"),
     "render.layout": ("Columns", "Rows", "Texts"),
+    "screen": ("progress",),
     "sinks": ("Delivery", "File", "Run", "Session", "Sink", "VaultRun", "Writer"),
     "sinks.csv": ("CsvSink",),
     "sinks.jsonl": ("JsonlSink",),

@@ -1,12 +1,12 @@
-"""Every error of the library's own.
+"""The errors that the library raises.
 
     MockDataError
-    ├── PlanError       what was asked for cannot be done (also a ValueError)
-    ├── WorkerError     the worker processes failed, again and again
-    └── DeliveryError   a vault takes no records of this run
+    ├── PlanError       you asked for something that cannot be done (also a ValueError)
+    ├── WorkerError     the workers died on the same records again and again
+    └── DeliveryError   the vault that you send records to takes none of them
 
-File trouble stays an OSError with its file name, and an exception out of user code reaches the
-user as it is, with a note that names the vault and the records.
+File trouble stays an OSError with the file's name. An exception from your own code reaches you
+unchanged, with a note that names the vault and the records.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ __all__ = ["DeliveryError", "MockDataError", "PlanError", "WorkerError", "one_li
 
 
 class MockDataError(Exception):
-    """The base of every error that mockdata raises on its own behalf."""
+    """The base class of the errors that mockdata raises."""
 
 
 class PlanError(MockDataError, ValueError):
-    """A run was asked for that cannot be done; raised before any process starts or file changes.
+    """You asked for a run that cannot be done. Nothing was started or written.
 
-    ``argument`` names the argument at fault; the message names it too, with what is allowed.
+    ``argument`` names the argument that is wrong. The message names it too, and says what is
+    allowed.
     """
 
     def __init__(self, argument: str, problem: str) -> None:
@@ -34,9 +35,9 @@ class PlanError(MockDataError, ValueError):
 
 
 class WorkerError(MockDataError):
-    """The workers died on the same records more often than is tried again.
+    """The workers died on the same records again and again.
 
-    ``vault`` names the vault, and ``start`` and ``stop`` are the half-open range of its indices.
+    ``vault`` names the vault. ``start`` and ``stop`` are the range of indices, without ``stop``.
     """
 
     def __init__(self, vault: str, start: int, stop: int, problem: str) -> None:
@@ -51,10 +52,10 @@ class WorkerError(MockDataError):
 
 
 class DeliveryError(MockDataError):
-    """A vault that records were to be sent to takes none of this run, so that the run has ended.
+    """The vault that you send records to takes none of them, so the run has ended.
 
-    ``status`` is that of its HTTP answer, or 0 if none came. What fails for some records alone is
-    no error: the run goes on, and ``Report.delivery`` says what failed.
+    ``status`` is the status of its HTTP answer, or 0 if there was none. A failure of some records
+    is not an error: the run continues, and ``Report.delivery`` says what failed.
     """
 
     def __init__(self, status: int, problem: str) -> None:

@@ -1,8 +1,8 @@
 """The pytest plugin: fixtures that give a test records, files, a stream, or a practice vault.
 
-The timestamp is fixed and the seed comes from the test's own id, so a test sees the same records
-each time it runs, and two tests see different ones. pytest loads this module in every project that
-has mockdata installed: it imports nothing more of mockdata before a fixture is used.
+The timestamp is fixed and the seed comes from the test's id. So a test sees the same records each
+time it runs, and two tests see different ones. pytest loads this module in every project that has
+mockdata installed, so it imports nothing else of mockdata until a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=0,
         metavar="N",
-        help="give every test other records than the ones it has by default (0)",
+        help="change the records that every test sees (default: 0)",
     )
 
 
 @pytest.fixture
 def mockdata_seed(request: pytest.FixtureRequest) -> int:
-    """Return this test's seed: 0 to 2**63 - 1, from the test's id and ``--mockdata-seed``."""
+    """Return this test's seed, made from the test's id and ``--mockdata-seed``: 0 to 2**63 - 1."""
     from hashlib import blake2b
 
     given = request.config.getoption("--mockdata-seed")
@@ -61,8 +61,8 @@ def mockdata_seed(request: pytest.FixtureRequest) -> int:
 def mockdata_records(mockdata_seed: int) -> Records:
     """Return a function that makes records: ``mockdata_records(counts, **arguments)``.
 
-    It takes the arguments of ``mockdata.generate`` except ``sink``, and returns a dict of vault
-    name to list of ``Record``; a table's records are tuples. Call it in plain and in async tests.
+    It takes the arguments of ``mockdata.generate`` except ``sink``. It returns a dict of vault name
+    to list of ``Record``; a table's records are tuples. Use it in plain and in async tests.
     """
 
     def records(counts: Counts, **arguments: Any) -> dict[str, list[Record]]:
@@ -81,8 +81,8 @@ def mockdata_records(mockdata_seed: int) -> Records:
 def mockdata_folder(mockdata_seed: int, tmp_path_factory: pytest.TempPathFactory) -> Folder:
     """Return a function that writes CSV files: ``mockdata_folder(counts, **arguments)``.
 
-    It takes the arguments of ``mockdata.generate`` except ``sink``, and returns the path of a new
-    temporary folder with the files. Call it in plain and in async tests.
+    It takes the arguments of ``mockdata.generate`` except ``sink``. It returns the path of a new
+    temporary folder with the files. Use it in plain and in async tests.
     """
 
     def folder(counts: Counts, **arguments: Any) -> Path:
@@ -106,9 +106,9 @@ def mockdata_stream(mockdata_seed: int) -> Stream:
 
 
 class PracticeVault:
-    """A vault on this machine that checks what it is sent, as the service does.
+    """A vault on this machine that checks requests as the real service does.
 
-    ``url`` is where it listens, and ``token`` the bearer token that it takes.
+    ``url`` is where it listens. ``token`` is the bearer token that it accepts.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
@@ -118,7 +118,7 @@ class PracticeVault:
         self._written = 0
 
     def stats(self) -> dict[str, Any]:
-        """Return what it has seen so far: requests, answers, and records by table."""
+        """Return what the vault has received so far: requests, answers, and records by table."""
         import json
         import urllib.request
 
@@ -127,10 +127,10 @@ class PracticeVault:
         return stats
 
     def settings(self, *vaults: str) -> Path:
-        """Write a settings file for some vaults, as the loader reads it, and return its path.
+        """Write a settings file of the loader for some vaults, and return its path.
 
-        Without any, the vaults are name, id, dob and ssn. A vault's records go to the table and
-        field of its own name.
+        The default vaults are name, id, dob and ssn. The records of each vault go to the table and
+        field with the vault's name.
         """
         import json
 
@@ -154,7 +154,7 @@ class PracticeVault:
 def mockdata_vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PracticeVault]:
     """Start a practice vault on a free port, and stop it after the test.
 
-    It needs ``mockdata[emulator]``; without, the test fails with a line that says so.
+    It needs the extra ``mockdata[emulator]``. Without it, the test fails with a line that says so.
     """
     import os
     import subprocess

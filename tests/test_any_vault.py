@@ -167,8 +167,12 @@ async def test_a_vault_that_repeats_has_no_end():
 @pytest.mark.parametrize(
     ("value", "setting", "says"),
     [
-        ("{number:1-99}{number:1-99}", {}, "value, character 1: this varies in length"),
-        ("[0-9]{2}", {"distinct": 101}, "value: distinct = 101, and only 100 texts differ"),
+        ("{number:1-99}{number:1-99}", {}, "value, character 1: its length varies"),
+        (
+            "[0-9]{2}",
+            {"distinct": 101},
+            "value: distinct = 101, but there are only 100 different texts",
+        ),
     ],
 )
 async def test_a_vault_that_cannot_be_made_is_no_column_of_a_table(value, setting, says):
@@ -232,7 +236,7 @@ async def test_a_batch_of_a_table_has_columns_and_tuples():
         people.values  # noqa: B018
     with pytest.raises(KeyError, match="'born_at' is not one of number, odd_value"):
         people.column("born_at")
-    with pytest.raises(AttributeError, match="asked for none"):
+    with pytest.raises(AttributeError, match="did not ask for the layout Rows"):
         odd.rows  # noqa: B018
 
 
@@ -264,7 +268,7 @@ async def drop(batch):
         ),
         (
             {"write": drop, "layouts": {"ssn": mockdata.Rows(b"", b",", b"\n", columns=(0, 2))}},
-            r"its layout of ssn: columns \(0, 2\) are not some of 0 to 1",
+            r"its layout of ssn: columns \(0, 2\) must be numbers from 0 to 1",
         ),
     ],
 )
@@ -324,7 +328,7 @@ async def test_a_program_is_not_read_from_another_file(tmp_path):
     program.place = program.place._replace(identity=(status.st_dev, status.st_ino + 1))
     packed = pickle.dumps(program)
     program.registers += 1  # so that no program of this process has its digest
-    with pytest.raises(OSError, match="another file is there") as caught:
+    with pytest.raises(OSError, match="the workers see another file") as caught:
         unpacked_elsewhere(packed.replace(program.digest, os.urandom(16)))
     assert caught.value.filename == str(path)
 

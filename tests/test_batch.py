@@ -95,7 +95,7 @@ def test_a_slab_outlives_its_run_as_long_as_it_is_referred_to():
     assert lines.readonly
 
 
-@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs a system with memory files")
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no files in memory")
 def test_kept_batches_hold_no_file(pooled):
     kept, files = [], []
 

@@ -494,7 +494,9 @@ runpy.run_module("mockdata", run_name="__main__", alter_sys=False)
         pytest.param(
             "sys.monitoring.use_tool_id(3, 'a tool')",
             False,
-            marks=pytest.mark.skipif(sys.version_info < (3, 12), reason="came with 3.12"),
+            marks=pytest.mark.skipif(
+                sys.version_info < (3, 12), reason="sys.monitoring came with Python 3.12"
+            ),
         ),
     ],
 )

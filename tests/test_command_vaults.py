@@ -135,7 +135,7 @@ def test_a_mistake_in_a_file_is_one_line(mockdata_command, tmp_path, content, li
         ("", "vaults: '' is not the path of a file"),
         ("no\nwhere", "vaults: no where: No such file or directory"),
         ("/dev/null", "/dev/null: defines no vault"),
-        ("/dev/zero", "/dev/zero: more than 4194304 bytes"),
+        ("/dev/zero", "/dev/zero: has more than 4194304 bytes"),
     ],
 )
 @pytest.mark.parametrize("words", [["5"], ["--list-vaults"], ["name=5"]])
@@ -276,12 +276,29 @@ def many(folder, count, length):
 def test_the_summary_of_thirty_vaults_is_aligned(mockdata_command, tmp_path, length, is_narrow):
     names = many(tmp_path, 30, length)
     done = mockdata_command("1k", "--vaults", "many.toml")
-    lines = done.stderr.splitlines()[:30]
-    assert [line.split()[0] for line in lines] == names
-    assert len({len(line) for line in lines}) == 1
-    assert len({line.index(" records ") for line in lines}) == 1
-    assert (len(lines[0]) <= 80) == is_narrow
+    head, rule, *lines, empty = done.stderr.splitlines()[:33]
+    assert empty == ""
+    columns = [re.split(r" *\| *", line)[1:-1] for line in (head, rule, *lines)]
+    assert columns[0] == ["vault", "records", *["file", "size"] * 2]
+    assert all(re.fullmatch("-+:?", cell) for cell in columns[1])
+    assert [name for name, *_ in columns[2:]] == names
+    assert {records for _, records, *_ in columns[2:]} == {"1,000"}
+    assert len({len(line) for line in (head, rule, *lines)}) == 1
+    assert len({tuple(k for k, c in enumerate(line) if c == "|") for line in (head, *lines)}) == 1
+    assert (len(head) <= 80) == is_narrow
     assert all("_data.csv " in line and "_tokens.csv " in line for line in lines)
+
+
+def test_the_summary_of_a_vault_and_a_table_is_one_table(mockdata_command, own):
+    done = mockdata_command("ssn=5", "patients=5", "--vaults", own)
+    head, _, *rows, empty = done.stderr.splitlines()[:5]
+    assert empty == ""
+    assert {line.count("|") for line in (head, *rows)} == {7}
+    assert re.fullmatch(r"\| patients \| +5 \| patients\.csv +\| +\d+ B \| +\| +\|", rows[1])
+    done = mockdata_command("ssn=5", "patients=5", "--vaults", own, "-s", "builtins:repr")
+    head, _, *rows, empty = done.stderr.splitlines()[:5]
+    assert re.split(r" *\| *", head)[1:-1] == ["vault", "records", "values or rows", "tokens"]
+    assert {line.count("|") for line in (head, *rows)} == {5}
 
 
 # The list.

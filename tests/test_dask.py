@@ -252,7 +252,7 @@ def test_a_worker_without_what_the_format_needs_is_one_line(cluster, tmp_path):
         client.run(exec, HIDE)
         try:
             for folder in (tmp_path, tmp_path / "new"):
-                with pytest.raises(mockdata.MockDataError, match=r"^worker tcp.*needs pyarrow: "):
+                with pytest.raises(mockdata.MockDataError, match=r"^worker tcp.*needs pyarrow; "):
                     made_on(cluster, {"id": 1}, sink=folder, format="parquet", **RUN)
         finally:
             client.run(exec, SHOW)
@@ -293,13 +293,16 @@ def test_the_command(cluster, tmp_path):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--parts", "2"), "parts: is for --dask; for one part of a run, say --part K/N"),
-        (("--dask", "local", "-s", "stdout"), "dask: is for files: -s csv, jsonl, parquet"),
-        (("--dask", "local", "--part", "1/2"), "part: does not go together with --dask"),
-        (("--dask", "local", "--rate", "9"), "rate: does not go together with --dask"),
+        (("--parts", "2"), "parts: only works with --dask; to make one part, use --part K/N"),
+        (
+            ("--dask", "local", "-s", "stdout"),
+            "dask: only works with files: -s csv, jsonl or parquet",
+        ),
+        (("--dask", "local", "--part", "1/2"), "part: cannot be combined with --dask"),
+        (("--dask", "local", "--rate", "9"), "rate: cannot be combined with --dask"),
         (("--dask", "local", "--parts", "0"), "parts: 0 is not a whole number from 1 to 99999"),
-        (("--dask", "tcp://h:1", "-w", "2"), "workers: is for --dask local"),
-        (("--dask", ""), "dask: '' is not a scheduler's address, and not local"),
+        (("--dask", "tcp://h:1", "-w", "2"), "workers: only works with --dask local"),
+        (("--dask", ""), "dask: '' is not a scheduler's address or local"),
     ],
 )
 def test_wrong_use_of_the_command(tmp_path, words, says):

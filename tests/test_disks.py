@@ -62,7 +62,7 @@ def test_no_room_for_the_files(tmp_path, fault, count):
     assert done.stdout == "exit 1\nid_data.csv\nearlier\n"
 
 
-@pytest.mark.skipif(not may_mount(), reason="a small disk cannot be mounted")
+@pytest.mark.skipif(not may_mount(), reason="to mount a small disk needs root or user namespaces")
 @pytest.mark.parametrize("folder", ["full", "full/new"])
 def test_files_that_do_not_fit_are_refused_at_the_start(tmp_path, folder):
     done = isolated(
@@ -249,7 +249,7 @@ def test_too_few_files(tmp_path, sink):
 
 AS_ANOTHER_USER = """
 import os, resource, sys
-import mockdata, mockdata.command.display, mockdata.sinks.stdout, shlex, uvloop
+import mockdata, mockdata.screen.text, mockdata.sinks.stdout, shlex, uvloop
 from mockdata.command import cli
 
 mockdata.generate_sync({"id": 300_000}, sink=lambda batch: None, workers=1)

@@ -217,7 +217,7 @@ def test_reliability_page_names_every_test_of_faults():
 
 
 def test_architecture_page_has_every_file_of_the_package():
-    _, _, page = read("docs/explanation/architecture.md").partition("\n## Rooms\n")
+    _, _, page = read("docs/explanation/architecture.md").partition("\n## Modules\n")
     (rooms, *_) = FENCED.findall(page)
     for path in (ROOT / "mockdata").rglob("*.py"):
         is_at_the_top = path.parent.name == "mockdata"

@@ -424,7 +424,7 @@ def test_children_that_the_system_reaps_are_no_failure(tmp_path):
     assert len(kept(tmp_path / "out")) == 2
 
 
-@pytest.mark.skipif(not may_mount(), reason="this machine lets nothing be mounted")
+@pytest.mark.skipif(not may_mount(), reason="to mount a disk needs root or user namespaces")
 def test_no_shared_memory_at_all(tmp_path):
     done = isolated(
         "mkdir e && chmod 500 e && mount -t tmpfs -o ro none /dev/shm && $mockdata ssn=300k -q -o out",
@@ -434,7 +434,7 @@ def test_no_shared_memory_at_all(tmp_path):
     assert len(kept(tmp_path / "out")) == 2
 
 
-@pytest.mark.skipif(not may_mount(), reason="this machine lets no namespace be made")
+@pytest.mark.skipif(not may_mount(), reason="to make a namespace needs root or user namespaces")
 def test_a_namespace_of_processes_with_the_outer_ones_proc(tmp_path):
     rows = "ssn=2 -q -s stdout --seed 7 --timestamp 1700000000"
     expected = shell(f"$mockdata {rows}", tmp_path)

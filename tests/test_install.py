@@ -76,7 +76,9 @@ def test_without_a_compiler_it_installs_quietly_and_numpy_renders(build, run, mi
     assert run(wheel, *LINES).stdout.count("\n") == 4
 
 
-@pytest.mark.skipif(not (HAS_COMPILER and HAS_HEADERS), reason="there is no compiler here")
+@pytest.mark.skipif(
+    not (HAS_COMPILER and HAS_HEADERS), reason="there is no C compiler, or no Python.h"
+)
 def test_with_a_compiler_a_wheel_is_of_the_stable_abi(build, run):
     wheel, _ = build(MOCKDATA_BUILD="native")
     assert re.search(r"-cp311-abi3-\w+\.whl$", wheel.name)

@@ -87,8 +87,8 @@ def test_the_command_writes_them_and_says_which(mockdata_command, tmp_path):
     }
     assert list(objects(tmp_path / "out" / "ssn.jsonl")[0]) == ["ssn", "ssn_token"]
     lines = done.stderr.splitlines()
-    assert ["ssn.jsonl" in lines[0], "email.jsonl" in lines[1]] == [True, True]
-    assert " in out, " in lines[2]
+    assert ["ssn.jsonl" in lines[2], "email.jsonl" in lines[3]] == [True, True]
+    assert " in out, " in lines[5]
     repeated = lines[-1].partition("mockdata ")[2].split()
     assert "-s jsonl -o out" in lines[-1]
     assert mockdata_command(*repeated, "-q").returncode == 0
@@ -105,9 +105,12 @@ def test_an_argument_of_the_sink_is_its_folder(mockdata_command, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["-s", "jsonl", "--no-header"], "no-header: is for CSV"),
-        (["-s", "jsonl", "-f", "csv"], "format: it is for -s stdout; for files, say -s csv"),
-        (["-s", "csv", "-f", "jsonl"], "format: it is for -s stdout; for files, say -s jsonl"),
+        (["-s", "jsonl", "--no-header"], "no-header: only works with CSV"),
+        (["-s", "jsonl", "-f", "csv"], "format: only works with -s stdout; for files, use -s csv"),
+        (
+            ["-s", "csv", "-f", "jsonl"],
+            "format: only works with -s stdout; for files, use -s jsonl",
+        ),
         (["-s", "jsonl", "-o", ""], "output: "),
         (["-s", "jsonl:x", "-o", "y"], "sink: 'jsonl:x' and --output"),
     ],

@@ -24,7 +24,10 @@ from mockdata.vaults.vault import Vault
 from .test_golden import GOLDEN, RUN
 from .test_renderer import COLUMNS, SEED, TIMESTAMP, columns_of
 
-native = pytest.importorskip("mockdata.render.native", reason="it is not built here")
+native = pytest.importorskip(
+    "mockdata.render.native",
+    reason="the compiled renderer is not built: pip install -e . builds it",
+)
 
 LISTED = Vault(
     "listed",

@@ -197,7 +197,7 @@ async def test_row_groups_of_wide_tables_have_fewer_records(tmp_path, monkeypatc
 
 async def test_more_row_groups_than_readers_count_are_refused(small_groups, tmp_path):
     sink = ParquetSink(tmp_path / "out")
-    said = r"ssn: 32767001 are more than the 32767000 of a Parquet file"
+    said = r"ssn: 32767001 records do not fit in one Parquet file, which has up to 32767000"
     with pytest.raises(mockdata.PlanError, match=said):
         await mockdata.generate({"ssn": 32_767_001}, sink=sink, **RUN)
     assert files_of(tmp_path) == {}
@@ -207,7 +207,7 @@ async def test_more_columns_of_row_groups_than_a_footer_should_have_are_refused(
     small_groups, tmp_path
 ):
     wide = mockdata.Table("wide", {f"c{k}": "{index}" for k in range(1_000)})
-    said = r"wide: 1049000 are more than the 1048000 of a Parquet file"
+    said = r"wide: 1049000 records do not fit in one Parquet file, which has up to 1048000"
     with pytest.raises(mockdata.PlanError, match=said):
         await mockdata.generate({wide: 1_049_000}, sink=ParquetSink(tmp_path / "out"), **RUN)
 
@@ -268,7 +268,7 @@ async def test_a_file_that_others_change_is_an_error(tmp_path, what):
         with path.open("r+b" if path.exists() else "xb") as file:
             file.truncate(path.stat().st_size + (what == "added to") - (what == "cut short"))
 
-    with pytest.raises(OSError, match=f"it was {what} while it was written"):
+    with pytest.raises(OSError, match=f"it was {what} during the run"):
         await mockdata.generate(
             {"ssn": 3}, sink=ParquetSink(tmp_path), on_progress=change_once(change), **RUN
         )
@@ -317,7 +317,9 @@ def test_without_pyarrow_one_line_says_what_to_install(tmp_path):
     (tmp_path / "without.py").write_text(WITHOUT)
     done = shell(f"{sys.executable} without.py 5 -s parquet -o out; echo $?; ls", tmp_path)
     assert done.stdout == "2\nwithout.py\n"
-    says = "mockdata: sink: parquet needs pyarrow: pip install 'mockdata[parquet]' (see --help)\n"
+    says = (
+        "mockdata: sink: parquet needs pyarrow; run pip install 'mockdata[parquet]' (see --help)\n"
+    )
     assert done.stderr == says
     done = shell(f"{sys.executable} without.py 5 -q; echo $?; ls", tmp_path)
     assert (done.stdout, done.stderr) == ("0\ndata\nwithout.py\n", "")
@@ -366,8 +368,11 @@ def test_an_argument_of_the_sink_is_its_folder(mockdata_command, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["-s", "parquet", "--no-header"], "no-header: is for CSV"),
-        (["-s", "parquet", "-f", "csv"], "format: it is for -s stdout; for files, say -s csv"),
+        (["-s", "parquet", "--no-header"], "no-header: only works with CSV"),
+        (
+            ["-s", "parquet", "-f", "csv"],
+            "format: only works with -s stdout; for files, use -s csv",
+        ),
         (["-s", "parquet", "-o", ""], "output: "),
         (["-s", "parquet:x", "-o", "y"], "sink: 'parquet:x' and --output"),
         (["-s", "parquet", "-f", "parquet"], "format: 'parquet' is not one of csv, jsonl"),

@@ -334,7 +334,7 @@ async def test_a_stream_that_is_left_does_not_end_for_who_still_waits():
         waiting = [asyncio.ensure_future(anext(batches)) for _ in range(3)]
         await asyncio.sleep(0)
     for each in [*waiting, anext(batches)]:
-        with pytest.raises(RuntimeError, match="left before its end"):
+        with pytest.raises(RuntimeError, match="closed before its end"):
             await each
 
 

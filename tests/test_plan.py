@@ -202,7 +202,7 @@ def test_a_word_is_compared_only_where_it_is_unknown():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 13), reason="Python 3.13 brought the variable")
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="PYTHON_CPU_COUNT came with Python 3.13")
 @pytest.mark.parametrize(("count", "workers"), [("1", 1), ("3", 3), ("64", 8)])
 def test_workers_are_as_many_as_the_variable_for_cpus_says(count, workers):
     script = "from mockdata.pipeline.plan import checked_workers; print(checked_workers(None))"
@@ -215,7 +215,9 @@ def test_workers_are_as_many_as_the_variable_for_cpus_says(count, workers):
     assert int(done.stdout) == workers
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no affinity")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="this system binds no process to a CPU"
+)
 def test_workers_are_as_many_as_the_cpus_that_may_be_used():
     cpus = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cpus)})

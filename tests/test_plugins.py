@@ -121,7 +121,7 @@ def test_sinks_are_listed_with_package_and_description(install, command):
         ["store", "acme-sinks"],
     ]
     assert lines[0].endswith(
-        "Writes two CSV files a vault in a folder, which it makes, and one a table."
+        "Writes CSV files to a folder: two for each vault, one for each table."
     )
     assert lines[3].endswith("no description")
     assert lines[-1].endswith("  Says what it was called with.")
@@ -162,12 +162,12 @@ def test_a_name_that_two_packages_install_is_one_line(install, command):
     install("acme", store="warehouse:make")
     install("zeta", store="warehouse:make", other="warehouse:make")
     line = refused(command("5", "-s", "store"))
-    assert "'store' is a sink of acme and zeta: uninstall all but one" in line
+    assert "acme and zeta both install 'store': uninstall all but one" in line
     assert command("id=1", "-q", "-s", "other").returncode == 0
     listed = [line for line in command("--list-sinks").stdout.splitlines() if "store" in line]
     assert [line.split(maxsplit=2)[2] for line in listed] == [
-        "cannot be used: zeta has a sink of that name",
-        "cannot be used: acme has a sink of that name",
+        "cannot be used: zeta has a sink with this name",
+        "cannot be used: acme has a sink with this name",
     ]
 
 
@@ -179,7 +179,7 @@ def test_a_name_of_ours_stays_ours(install, command, tmp_path):
     lines = command("--list-sinks").stdout.splitlines()
     assert lines[0].split()[:3] == ["csv", "mockdata", "Writes"]
     assert lines[1].split(maxsplit=2) == [
-        "csv", "acme", "cannot be used: mockdata has a sink of that name",
+        "csv", "acme", "cannot be used: mockdata has a sink with this name",
     ]  # fmt: skip
 
 
@@ -209,8 +209,8 @@ def test_an_argument_of_ours_is_what_its_option_says(command, tmp_path, short, l
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["-s", "csv:out", "-o", "other"], "'csv:out' and --output do not go together"),
-        (["-s", "stdout:csv", "-f", "csv"], "'stdout:csv' and --format do not go together"),
+        (["-s", "csv:out", "-o", "other"], "'csv:out' and --output cannot be combined"),
+        (["-s", "stdout:csv", "-f", "csv"], "'stdout:csv' and --format cannot be combined"),
         (["-s", "stdout:xml"], "'xml' is not one of csv, jsonl"),
         (["-s", "csv:"], "'' is not the path of a folder"),
     ],

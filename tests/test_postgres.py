@@ -38,7 +38,9 @@ def server_programs():
 
 
 PROGRAMS = server_programs()
-pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL server is installed")
+pytestmark = pytest.mark.skipif(
+    PROGRAMS is None, reason="no PostgreSQL server is installed: apt install postgresql"
+)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +132,7 @@ def test_it_is_listed(command):
     (line,) = [line for line in lines if line.startswith("postgres ")]
     assert line.split(maxsplit=2)[1:] == [
         "mockdata-postgres",
-        "Copies records into PostgreSQL, a table a vault: the whole run or nothing.",
+        "Copies records into PostgreSQL, one table per vault: the whole run or nothing.",
     ]
 
 
@@ -222,7 +224,7 @@ def test_a_signal_leaves_no_row_and_no_table(tmp_path, environment, database, nu
     run = subprocess.Popen(
         [sys.executable, "-m", "mockdata", "name=1", "ssn=100M", "-s", f"postgres:{database}"],
         cwd=tmp_path,
-        env=environment,
+        env=environment | {"CI": ""},
         stdin=subprocess.DEVNULL,
         stdout=side,
         stderr=side,

@@ -308,10 +308,10 @@ def test_rows_have_as_many_literals_as_gaps():
 @pytest.mark.parametrize(
     ("places", "says"),
     [
-        ((0, 3), r"columns \(0, 3\) are not some of 0 to 2"),
-        ((-1,), r"are not some of 0 to 2"),
-        ((), r"are not some of 0 to 2"),
-        ((1, 0, 1), r"columns \(1, 0, 1\) have one twice"),
+        ((0, 3), r"columns \(0, 3\) must be numbers from 0 to 2"),
+        ((-1,), r"must be numbers from 0 to 2"),
+        ((), r"must be numbers from 0 to 2"),
+        ((1, 0, 1), r"columns \(1, 0, 1\) name one twice"),
     ],
 )
 def test_columns_of_rows_are_there_and_come_once(places, says):

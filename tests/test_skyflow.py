@@ -341,12 +341,12 @@ async def test_failed_rows_are_logged_with_all_fields(vault, tmp_path, byot):
     [
         (
             {"byot": "ENABLE_STRICT"},
-            "byot: it wants tokens for every field, and visits has no day_",
+            "byot: ENABLE_STRICT needs a token for every field; visits has no day_",
         ),
         ({"upsert": True}, "upsert: visits is a table: name the one"),
-        ({"upsert": "visit"}, "upsert: visits has no field 'visit', but visit_id, like, like_"),
-        ({"upsert": "odd_token"}, "upsert: visits has no field 'odd_token', but visit_id"),
-        ({"vaults": {"odd": "v"}}, "vaults: 'visits' has no vault id; say odd=COUNT"),
+        ({"upsert": "visit"}, "upsert: visits has no field 'visit'; it has visit_id, like, like_"),
+        ({"upsert": "odd_token"}, "upsert: visits has no field 'odd_token'; it has visit_id"),
+        ({"vaults": {"odd": "v"}}, "vaults: 'visits' has no vault id; use odd=COUNT"),
     ],
 )
 async def test_a_table_that_does_not_fit_is_refused_before_anything_is_sent(options, says):

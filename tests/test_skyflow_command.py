@@ -27,7 +27,7 @@ from .skyflow import (
 from .terminal import on_terminal
 
 SAME = ["--seed", "7", "--timestamp", "1700000000"]
-MISSING = "skyflow needs pyreqwest: pip install 'pyreqwest>=0.15', or mockdata[skyflow]"
+MISSING = "skyflow needs pyreqwest; run pip install 'pyreqwest>=0.15', or mockdata[skyflow]"
 
 
 def test_the_command_loads_a_vault(vault, tmp_path, mockdata_command):
@@ -82,7 +82,7 @@ def test_a_vault_without_an_id_is_wrong_use(vault, tmp_path, mockdata_command):
     assert done.returncode == 2
     assert (
         done.stderr
-        == "mockdata: vaults: 'name' has no vault id; say ssn=COUNT dob=COUNT (see --help)\n"
+        == "mockdata: vaults: 'name' has no vault id; use ssn=COUNT dob=COUNT (see --help)\n"
     )
     assert emulator.stats()["tables"] == {}
 

@@ -112,7 +112,7 @@ async def test_what_finds_no_room_in_the_error_log_is_not_sent(tmp_path):
     assert delivery.resume == {"ssn": 500 + missing.index(True)}
 
 
-@pytest.mark.skipif(not may_mount(), reason="needs a file system of its own")
+@pytest.mark.skipif(not may_mount(), reason="to mount a small disk needs root or user namespaces")
 def test_an_error_log_on_a_full_disk_is_told_of(vault, tmp_path):
     emulator, folder = vault("--refuse", 1), tmp_path / "small"
     folder.mkdir()

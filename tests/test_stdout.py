@@ -298,7 +298,7 @@ def test_a_slow_reader(rows):
     assert slow == quick > 6_000_000
 
 
-@pytest.mark.skipif(not may_mount(), reason="a small disk cannot be mounted")
+@pytest.mark.skipif(not may_mount(), reason="to mount a small disk needs root or user namespaces")
 def test_a_disk_that_is_full(rows):
     done = rows(
         "mkdir full; mount -t tmpfs -o size=1m none full; $rows > full/rows; echo $?;"

@@ -407,7 +407,7 @@ def test_what_a_url_may_not_have_is_told(url):
 
 
 def test_a_disk_is_nothing_that_a_store_has():
-    with pytest.raises(mockdata.PlanError, match="fsync: is for files in a folder"):
+    with pytest.raises(mockdata.PlanError, match="fsync: only works with a folder"):
         CsvSink("s3://bucket", fsync=True)
 
 
@@ -475,7 +475,7 @@ def test_the_command_names_the_objects_and_repeats_the_run(sink, mockdata_comman
     [
         (["-o", "s3://not-there/x"], 1, "mockdata: s3://not-there/x: there is no such bucket"),
         (["-o", "sftp://host/x"], 2, "mockdata: output: sftp:// is no object store"),
-        (["-o", "s3://b/x", "--fsync"], 2, "mockdata: fsync: is for files in a folder"),
+        (["-o", "s3://b/x", "--fsync"], 2, "mockdata: fsync: only works with a folder"),
         (["-s", "csv:ftp://x"], 2, "mockdata: output: ftp:// is no object store"),
     ],
 )

@@ -1,7 +1,7 @@
-"""A sink for mockdata: records into PostgreSQL by COPY.
+"""A sink for mockdata that copies records into PostgreSQL.
 
-Installed, it is there as ``mockdata 1000 -s postgres:postgresql://HOST/DATABASE``. In a program it
-is ``sink=PostgresSink("postgresql://HOST/DATABASE")``.
+Once it is installed, run ``mockdata 1000 -s postgres:postgresql://HOST/DATABASE``. In a program,
+pass ``sink=PostgresSink("postgresql://HOST/DATABASE")``.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ ROWS = mockdata.Rows(b"", b",", b"\n", escape="csv")
 
 
 class PostgresSink:
-    """Copies records into PostgreSQL, a table a vault: the whole run or nothing.
+    """Copies records into PostgreSQL, one table per vault: the whole run or nothing.
 
-    The tables have the names and the columns of the run's vaults, and are made where they are not
-    there. What is in them stays.
+    The tables have the names and columns of the run's vaults. Missing tables are created, and
+    existing rows stay.
 
     Args:
-        address: ``postgresql://USER@HOST:PORT/DATABASE``, as libpq and asyncpg read it. What it
-            leaves out, and all of it if None, comes from the environment (PGHOST, PGPASSWORD ...)
-            and from the password file.
+        address: ``postgresql://USER@HOST:PORT/DATABASE``, as libpq and asyncpg read it. Whatever it
+            leaves out comes from the environment (PGHOST, PGPASSWORD ...) and the password file.
+            None means that all of it does.
 
     """
 
@@ -40,7 +40,7 @@ class PostgresSink:
     async def open(self, run: mockdata.Run) -> AsyncIterator[mockdata.Session]:
         """Yield a writer to the vaults' tables, in one transaction on one connection.
 
-        The transaction commits when the context is left without an exception, which it is when
+        The transaction commits when the context is left without an exception. That happens when
         every record of the run is written.
         """
         connection = await asyncpg.connect(self._address)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NoReturn
 
-from mockdata import __version__
 from mockdata.command.plugins import find_sink, list_sinks
 from mockdata.command.words import read_counts, read_number, read_part, read_rate, read_start
 from mockdata.errors import PlanError, one_line
@@ -54,17 +53,35 @@ SINK_OPTIONS: Final = {
 }
 """Options that some of our sinks have, these sinks, and what is said of them elsewhere."""
 
-EXAMPLES: Final = """\
-examples:
-  mockdata 1000                        1,000 each of name, id, dob and ssn
-  mockdata name=5000 email=10M -o out  some vaults; other files are left alone
-  mockdata 1000 -s stdout -f jsonl     rows of vault, value and token
-  mockdata 1000 -s loader:insert       each batch to insert() of loader.py
-  mockdata 1000 --vaults clinic.toml   all that clinic.toml defines
+EXAMPLES: Final = {
+    "which vaults": """\
+mockdata 1000                        1,000 each of name, id, dob and ssn
+mockdata name=5000 email=10M         some vaults; other files are left alone
+mockdata 1000 --vaults clinic.toml   all that clinic.toml defines""",
+    "which records": """\
+mockdata 1000 --seed 7 --timestamp 1700000000   the same each time
+mockdata 10M --seed 7 --timestamp 1700000000 --part 2/4""",
+    "where they go": """\
+mockdata 1000 -s parquet -o out      Parquet files in the folder out
+mockdata 1M -o s3://bucket/load      CSV files in a bucket
+mockdata 1000 -s stdout -f jsonl     rows of vault, value and token
+mockdata 1000 -s loader:insert       each batch to insert() of loader.py""",
+    "how fast": """\
+mockdata 1M -s loader:insert --rate 500""",
+    "on many machines": """\
+mockdata 10G -o s3://bucket/load --dask tcp://scheduler:8786""",
+    "what you see": """\
+mockdata 1000 --json | jq .records_per_second""",
+    "about mockdata": """\
+mockdata --version --json            what a bug report needs
+mockdata --completion bash           a script that completes words in bash""",
+}
+"""What stands at the head of each group of options in the help."""
 
-You can write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. A count alone
-stands for the ready-made vaults name, id, dob and ssn. The others are email,
-phone, card, mrn, npi, address and uuid.
+EPILOG: Final = """\
+Write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. A count alone makes the
+vaults name, id, dob and ssn. The other ready-made vaults are email, phone,
+card, mrn, npi, address and uuid.
 """
 
 
@@ -116,6 +133,8 @@ def parse(arguments: Sequence[str], said: Said | None = None) -> Options:
     Raises PlanError for wrong use, and SystemExit once ``--help`` or the like is answered.
     """
     given = _parser().parse_intermixed_args(list(arguments), said or Said())
+    if given.version or given.completion is not None:
+        _print_about(given)
     defined = _definitions(given.vaults)
     if given.list_vaults:
         _print_vaults(defined)
@@ -177,13 +196,25 @@ def _print_vaults(defined: Definitions) -> NoReturn:
     raise SystemExit
 
 
+def _print_about(given: argparse.Namespace) -> NoReturn:
+    if given.completion is not None:
+        from mockdata.command.completion import completion
+
+        print(completion(given.completion, _parser()), end="")
+    else:
+        from mockdata.command.about import version, versions
+
+        print(versions() if given.json else version(), end="")
+    raise SystemExit
+
+
 def _move_argument(given: argparse.Namespace) -> None:
     """Have an argument of one of our own sinks where its option is."""
     name, colon, argument = given.sink.partition(":")
     option = OWN_ARGUMENTS.get(name)
     if colon and option is not None:
         if getattr(given, option) is not None:
-            raise PlanError("sink", f"{shown(given.sink)} and --{option} do not go together")
+            raise PlanError("sink", f"{shown(given.sink)} and --{option} cannot be combined")
         given.sink = name
         setattr(given, option, argument)
 
@@ -195,37 +226,37 @@ def _check_sink_options(given: argparse.Namespace) -> None:
     if given.output is not None and is_url(given.output):
         check_url(given.output, "output")
         if given.fsync:
-            raise PlanError("fsync", "is for files in a folder, not for an object store")
+            raise PlanError("fsync", "only works with a folder, not with an object store")
     if given.format is not None and given.format not in FORMATS:
         problem = f"{shown(given.format)} is not one of {', '.join(FORMATS)}"
         raise PlanError("format", problem + nearest(given.format, FORMATS))
     if given.format not in (None, given.sink) and given.sink in FILE_SINKS:
-        raise PlanError("format", f"it is for -s stdout; for files, say -s {given.format}")
+        raise PlanError("format", f"only works with -s stdout; for files, use -s {given.format}")
     if given.format == "jsonl" and given.sink != "stdout":
-        raise PlanError("format", "jsonl is for -s stdout")
+        raise PlanError("format", "jsonl only works with -s stdout")
     for option, (sinks, only) in SINK_OPTIONS.items():
         if getattr(given, option) and (given.sink not in sinks or given.format == "jsonl"):
-            raise PlanError(option.replace("_", "-"), f"is for {only}")
+            raise PlanError(option.replace("_", "-"), f"only works with {only}")
 
 
 def _check_cluster_options(given: argparse.Namespace) -> None:
     """Refuse what does not go together with ``--dask``, and what needs it."""
     if given.dask is None:
         if given.parts is not None:
-            raise PlanError("parts", "is for --dask; for one part of a run, say --part K/N")
+            raise PlanError("parts", "only works with --dask; to make one part, use --part K/N")
         return
     if not given.dask:
-        raise PlanError("dask", f"'' is not a scheduler's address, and not {LOCAL}")
+        raise PlanError("dask", f"'' is not a scheduler's address or {LOCAL}")
     if given.sink not in FILE_SINKS:
-        raise PlanError("dask", f"is for files: -s {', '.join(FILE_SINKS)}")
+        raise PlanError("dask", "only works with files: -s csv, jsonl or parquet")
     if given.parts is not None and not 1 <= given.parts <= MOST_PARTS:
         raise PlanError("parts", f"{given.parts} is not a whole number from 1 to {MOST_PARTS}")
     if given.workers is not None and given.dask != LOCAL:
-        raise PlanError("workers", f"is for --dask {LOCAL}: a cluster has its own")
+        raise PlanError("workers", f"only works with --dask {LOCAL}: a cluster has its own workers")
     taken = {"part": given.part != "1/1", "rate": given.rate, "no-clobber": given.no_clobber}
     for option, is_given in taken.items():
         if is_given:
-            raise PlanError(option, "does not go together with --dask")
+            raise PlanError(option, "cannot be combined with --dask")
 
 
 def load_sink(options: Options) -> AnySink:
@@ -280,15 +311,15 @@ def _parser() -> _Parser:
     parser = _Parser(
         prog="mockdata",
         usage="mockdata [options] COUNT\n       mockdata [options] VAULT=COUNT ...",
-        description="Make realistic, unique value/token pairs for load-testing a privacy vault.",
-        epilog=EXAMPLES,
+        description="Make realistic, unique values and their tokens to load-test a privacy vault.",
+        epilog=EPILOG,
         formatter_class=_Formatter,
         allow_abbrev=False,
         add_help=False,
     )
     parser.add_argument("counts", nargs="*", help=argparse.SUPPRESS)
     for title, options in _OPTIONS.items():
-        group = parser.add_argument_group(title)
+        group = parser.add_argument_group(title, EXAMPLES[title])
         for names, settings in options.items():
             group.add_argument(*names.split(), **settings)
     return parser
@@ -296,13 +327,6 @@ def _parser() -> _Parser:
 
 def _printed(text: Callable[[], str], about: str) -> dict[str, Any]:
     return {"action": _Print, "nargs": 0, "const": text, "help": about}
-
-
-def version() -> str:
-    """Return what ``--version`` prints. Raises PlanError for a renderer that there is not."""
-    from mockdata.render.renderers import chosen
-
-    return f"mockdata {__version__}, {chosen()} renderer\n"
 
 
 def _number(about: str) -> dict[str, Any]:
@@ -317,10 +341,10 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
     "which vaults": {
         "--vaults": {
             "metavar": "FILE",
-            "help": "TOML file with more vaults and tables; with it, a count alone stands "
-            "for all that it defines",
+            "help": "TOML file with more vaults and tables; a count alone then makes all that "
+            "it defines",
         },
-        "--list-vaults": _flag("list the vaults, those of the file too, and exit"),
+        "--list-vaults": _flag("list all vaults, those of the file too, and exit"),
     },
     "which records": {
         "--seed": _number("the same seed and timestamp make the same records"),
@@ -343,27 +367,33 @@ _OPTIONS: Final[dict[str, dict[str, dict[str, Any]]]] = {
             "metavar": "DIR",
             "help": f"folder of the files (default: {FOLDER}), or s3://BUCKET/PREFIX, gs:// or az://",
         },
-        "-f --format": {"help": "of rows on stdout: csv (default) or jsonl"},
+        "-f --format": {"help": "format of rows on stdout: csv (default) or jsonl"},
         "--no-header": _flag("CSV without header lines, so that cat can join parts"),
-        "--no-clobber": _flag("refuse to replace files that are there"),
-        "--fsync": _flag("have the files on the disk before the command ends"),
+        "--no-clobber": _flag("refuse to replace existing files"),
+        "--fsync": _flag("wait until the files are on the disk"),
     },
     "how fast": {
-        "-w --workers": _number("processes (default: the CPUs, at most 8)"),
-        "--rate": {"metavar": "N", "help": "records a second, at most, all vaults together"},
+        "-w --workers": _number("worker processes (default: one per CPU, at most 8)"),
+        "--rate": {"metavar": "N", "help": "most records per second, all vaults together"},
     },
     "on many machines": {
         "--dask": {
             "metavar": "ADDRESS",
-            "help": f"on a Dask cluster: its scheduler's address, or {LOCAL} for one of processes",
+            "help": f"run on a Dask cluster: its scheduler's address, or {LOCAL} to start one here",
         },
-        "--parts": _number("folders that the run is cut into (default: 2M records each)"),
+        "--parts": _number("parts to cut the run into (default: one per 2M records)"),
     },
     "what you see": {
-        "-q --quiet": _flag("nothing but errors"),
-        "--no-progress": _flag("no live progress"),
-        "--json": _flag("the report as JSON on stdout (stderr with -s stdout)"),
-        "-V --version": _printed(version, "print the version and the renderer, and exit"),
+        "-q --quiet": _flag("print nothing but errors"),
+        "--no-progress": _flag("show no live progress"),
+        "--json": _flag("print a JSON report to stdout (stderr with -s stdout)"),
+    },
+    "about mockdata": {
+        "--completion": {
+            "metavar": "SHELL",
+            "help": "print the script for bash, fish or zsh",
+        },
+        "-V --version": _flag("print the version and the renderer, and exit"),
         "-h --help": _printed(help_text, "print this help and exit"),
     },
 }

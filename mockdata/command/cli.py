@@ -7,8 +7,8 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +24,7 @@ from mockdata.workers.limits import check_files, naming
 
 if TYPE_CHECKING:
     from mockdata.pipeline.report import Progress, Report
+    from mockdata.screen import LiveProgress
 
 __all__ = ["DONE", "FAILED", "WRONG_USE", "main"]
 
@@ -172,11 +173,25 @@ def _progress(
     """Return what shows progress, if it is wanted and does not get in between rows."""
     if not options.progress or sys.stderr is None:
         return nullcontext()
-    from mockdata.command.display import has_bars, live_progress, on_terminal
+    from mockdata.screen import on_terminal, progress
 
     if options.sink == "stdout" and on_terminal(sys.stdout) and on_terminal(sys.stderr):
         return nullcontext()
-    return live_progress(watch, options.run, bars=has_bars(sys.stderr))
+    return _followed(progress(), options, watch)
+
+
+@contextmanager
+def _followed(
+    show: LiveProgress, options: Options, watch: Watch
+) -> Iterator[Callable[[Progress], None]]:
+    """Have all vaults shown from the beginning, before the sink has opened."""
+    from mockdata.pipeline.report import Progress
+
+    with show:
+        show.delivering(watch.delivery)
+        for vault in options.run.vaults:
+            show(Progress(vault.name, 0, vault.records, 0, 0.0))
+        yield show
 
 
 def _loop_factory(options: Options) -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -52,7 +52,7 @@ def find_sink(text: str, **settings: object) -> AnySink:
         if (factory := _factory(name)) is not None:
             return as_sink(factory(argument, **settings) if colon else factory(**settings))
         if not (name and argument):
-            known = f"{', '.join(OURS)}, MODULE:CALLABLE or installed"
+            known = f"{', '.join(OURS)}, MODULE:CALLABLE or an installed sink"
             raise PlanError("sink", f"{text!r} is not {known}{nearest(name, OURS)}")
         if os.getcwd() not in sys.path and "" not in sys.path:
             sys.path.append(os.getcwd())  # last: its files stand in for no other module
@@ -96,14 +96,14 @@ def _factory(name: str) -> Any:
     found = _installed(name)
     if len(found) > 1:
         packages = " and ".join(sorted(plugin.package for plugin in found))
-        raise PlanError("sink", f"{name!r} is a sink of {packages}: uninstall all but one")
+        raise PlanError("sink", f"{packages} both install {name!r}: uninstall all but one")
     return found[0].load() if found else None
 
 
 def _described(plugin: Plugin, plugins: list[Plugin]) -> str:
     same = [other.package for other in plugins if other.name == plugin.name and other != plugin]
     if same and not _is_ours(plugin):
-        return f"cannot be used: {', '.join(same)} has a sink of that name"
+        return f"cannot be used: {', '.join(same)} has a sink with this name"
     try:
         first_line, *_ = (plugin.load().__doc__ or "").strip().splitlines() or ["no description"]
     except (Exception, SystemExit) as error:
@@ -122,7 +122,7 @@ def _imported(reference: str) -> Any:
 
 def _checked(name: str, found: Any) -> AnySink:
     if isinstance(found, type):
-        raise PlanError("sink", f"{name!r} is a class: name a function or an instance")
+        raise PlanError("sink", f"{name!r} is a class; name a function or an object")
     if not (callable(found) or callable(getattr(found, "open", None))):
         raise PlanError("sink", f"{name!r} is neither a callable nor a sink")
     return as_sink(found)

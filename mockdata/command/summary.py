@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Final
 
 from mockdata.command.arguments import Options
 from mockdata.pipeline.report import Report
+from mockdata.screen.text import described_delivery, scaled
 from mockdata.sinks import Delivery, Run, VaultRun
 
-__all__ = ["account", "described_delivery", "objects", "scaled", "summary"]
+__all__ = ["account", "objects", "summary"]
 
 WIDTH: Final = 80
-"""Columns that a line of a vault has, at most, where its file names are short enough."""
-
-RECORDS: Final = 15
-"""Columns of a number of records, where there is room."""
+"""Columns that the table has, at most, where its file names are short enough."""
 
 FILES: Final = {
     "csv": (("_data.csv", "_tokens.csv"), (".csv",)),
@@ -25,13 +23,13 @@ FILES: Final = {
 }
 """Of each sink that writes files: how the names of a vault's files end, and those of a table's."""
 
-PAIR: Final = ("values", "tokens")
-ROWS: Final = ("rows",)
-
 
 def summary(report: Report, options: Options, command: str) -> str:
-    """Return what is said when a run is done; ``command`` repeats it."""
-    lines = _vault_lines(report, options.run, options.sink)
+    """Return what is said when a run is done; ``command`` repeats it.
+
+    The table is aligned for a terminal, and a table of Markdown for wherever it is pasted.
+    """
+    table = _vaults(report, options.run, options.sink)
     where = f" in {options.output}" if options.sink in FILES else ""
     if options.dask is not None:
         from mockdata.dask.job import default_parts
@@ -39,8 +37,10 @@ def summary(report: Report, options: Options, command: str) -> str:
         parts = options.parts or default_parts(report.records)
         where = f" in {parts} {'parts' if parts > 1 else 'part'} in {options.output}"
     elif options.store:
-        lines = [f"{url}   {scaled(size, 'B')}" for url, size in objects(report, options).items()]
+        made = objects(report, options).items()
+        table = _table(("object", "size"), [(url, scaled(size, "B")) for url, size in made])
     size, seconds = scaled(report.bytes, "B"), f"{report.seconds:.2f} s"
+    lines = [*table, ""]
     lines.append(
         f"{report.records:,} records, {size}{where}, in {seconds}: "
         f"{report.records_per_second:,.0f} records/s, "
@@ -65,14 +65,22 @@ def objects(report: Report, options: Options) -> dict[str, int]:
     return made
 
 
-def _vault_lines(report: Report, run: Run, sink: str) -> list[str]:
-    """Return a line a vault; of files whose names would make it too wide, with their endings."""
+def _vaults(report: Report, run: Run, sink: str) -> list[str]:
+    """Return a row for each vault; file names that would make it too wide are cut to their ends."""
     if sink not in FILES:
-        return _aligned(report, {v.name: ROWS if _is_rows(report, v) else PAIR for v in run.vaults})
+        return _sizes(report, run)
     endings = {v.name: FILES[sink][v.is_table] for v in run.vaults}
     names = {name: tuple(name + ending for ending in of) for name, of in endings.items()}
-    lines = _aligned(report, names, RECORDS)
-    return lines if max(map(len, lines)) <= WIDTH else _aligned(report, endings)
+    lines = _files(report, names)
+    return lines if len(lines[0]) <= WIDTH else _files(report, endings)
+
+
+def _sizes(report: Report, run: Run) -> list[str]:
+    """Return the table of a sink that has taken values and tokens, or rows of both."""
+    kinds = {_is_rows(report, vault) for vault in run.vaults}
+    columns = {True: ("rows",), False: ("values", "tokens")}
+    head = columns[True in kinds] if len(kinds) == 1 else ("values or rows", "tokens")
+    return _table(("vault", "records", *head), [*_rows(report, len(head))])
 
 
 def _is_rows(report: Report, vault: VaultRun) -> bool:
@@ -81,35 +89,37 @@ def _is_rows(report: Report, vault: VaultRun) -> bool:
     return vault.is_table or (taken.data_bytes > 0 and not taken.token_bytes)
 
 
-def _aligned(report: Report, labels: Mapping[str, tuple[str, ...]], records: int = 0) -> list[str]:
-    """Return a line a vault: its name, records, and a label and a size for each output."""
-    name = max(map(len, labels))
-    records = max(records, *(len(f"{v.records:,}") for v in report.vaults.values()))
-    widths = [max(map(len, column)) for column in zip_longest(*labels.values(), fillvalue="")]
+def _files(report: Report, files: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Return the table of a sink that has written files."""
+    most = max(map(len, files.values()))
+    rows = []
+    for name, records, *sizes in _rows(report, most):
+        pairs = zip_longest(files[name], sizes, fillvalue="")
+        rows.append((name, records, *(text for pair in pairs for text in pair)))
+    return _table(("vault", "records", *("file", "size") * most), rows)
+
+
+def _rows(report: Report, sizes: int) -> Iterator[tuple[str, ...]]:
+    """Return each vault's name, records, and so many sizes; one that it has not is empty."""
+    for name, taken in report.vaults.items():
+        both = (taken.data_bytes, taken.token_bytes)[:sizes]
+        yield name, f"{taken.records:,}", *(scaled(size, "B") if size else "" for size in both)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table; names are on the left of their columns, numbers on the right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    left = [title in ("vault", "file", "object") for title in head]
+    rule = ["-" * width if is_left else "-" * (width - 1) + ":"
+            for width, is_left in zip(widths, left, strict=True)]  # fmt: skip
     lines = []
-    for vault, named in labels.items():
-        taken = report.vaults[vault]
-        line = f"{vault:<{name}} {taken.records:>{records},} records"
-        for label, width, size in zip(
-            named, widths, (taken.data_bytes, taken.token_bytes), strict=False
-        ):
-            line += f"   {label:<{width}} {scaled(size, 'B'):>7}"
-        lines.append(line)
+    for row in (head, rule, *rows):
+        cells = [
+            text.ljust(width) if is_left else text.rjust(width)
+            for text, width, is_left in zip(row, widths, left, strict=True)
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
-
-
-def described_delivery(delivery: Delivery, seconds: float) -> str:
-    """Say how a delivery goes, or went."""
-    parts = [
-        f"sent {delivery.sent:,} ({scaled(delivery.sent / max(seconds, 1e-3), '/s')})",
-        f"failed {delivery.failed:,}",
-        f"in flight {delivery.in_flight}",
-        f"median {_milliseconds(delivery.latency_median)}",
-        f"p95 {_milliseconds(delivery.latency_p95)}",
-        f"retries {delivery.retries:,}",
-        f"429s {delivery.throttled:,}",
-    ]
-    return ", ".join(parts)
 
 
 def account(delivery: Delivery) -> str:
@@ -122,17 +132,3 @@ def account(delivery: Delivery) -> str:
     text = ", ".join(f"{count:,} {what}" for what, count in counts.items())
     logs = ", ".join(delivery.error_logs)
     return f"{text}; see {logs}" if logs else text
-
-
-def scaled(number: float, unit: str) -> str:
-    """Write a number with three digits or so, and its unit with the prefix of its thousands."""
-    for prefix in ("", "k", "M", "G"):
-        if number < 999.5:
-            return f"{number:.3g} {prefix}{unit}"
-        number /= 1000
-    return f"{number:.3g} T{unit}"
-
-
-def _milliseconds(seconds: float) -> str:
-    milliseconds = seconds * 1000
-    return f"{milliseconds:.{2 if milliseconds < 9.95 else 0}f} ms"

@@ -30,16 +30,17 @@ def read_counts(words: Sequence[str], defined: Definitions) -> int | dict[str, i
     Raises PlanError if it is neither.
     """
     if not words:
-        raise PlanError("count", "give COUNT for every vault, or VAULT=COUNT for some")
+        raise PlanError("count", "give COUNT for every vault, or VAULT=COUNT for some vaults")
     named = [word for word in words if "=" in word]
     if not named:
         if len(words) > 1:
-            problem = f"{shown(words[1])} is one too many; give COUNT or VAULT=COUNT ..."
+            problem = f"{shown(words[1])} is one count too many; give COUNT or VAULT=COUNT ..."
             raise PlanError("count", problem)
         return _whole("count", words[0], words[0], 1)
     for word in words:
         if "=" not in word:
-            raise PlanError("count", f"{shown(word)} and {shown(named[0])} do not go together")
+            problem = f"{shown(word)} and {shown(named[0])} cannot be combined"
+            raise PlanError("count", f"{problem}; give COUNT or VAULT=COUNT ...")
     return _by_vault("count", words, 1, defined)
 
 

@@ -47,36 +47,36 @@ async def generate(
     options: Mapping[str, Any] | None = None,
     on_progress: Callable[[Progress], object] | None = None,
 ) -> Report:
-    """Make records on the workers of a Dask cluster, each part into a folder of its own.
+    """Make records on the workers of a Dask cluster, with one folder for each part.
 
-    Part k of n goes to ``part-0000k-of-0000n``, complete or absent, with the same bytes as an
-    ordinary run with ``part=(k, n)``, and with a file ``_PART.json``. ``_SUCCESS.json``, with the
-    report, is written last. Parts that are there already, whole and of the same run, are not made
-    again: after a failure, or a cancellation, call it again with the same seed and timestamp.
+    Part k of n goes to ``part-0000k-of-0000n``. It is complete or absent, has the same bytes as an
+    ordinary run with ``part=(k, n)``, and has a file ``_PART.json``. ``_SUCCESS.json``, with the
+    report, is written last. After a failure or a cancellation, call this again with the same seed
+    and timestamp: parts that are complete are not made again.
 
     Args:
         client: A ``distributed.Client``, asynchronous or not.
-        counts: Records of every vault, or a mapping of vaults, or their names, to records.
-        sink: A folder that all machines see under this path, or the URL of an object store.
+        counts: As in ``mockdata.generate``.
+        sink: A folder that every machine sees under this path, or the URL of an object store.
         format: ``csv``, ``jsonl`` or ``parquet``.
-        parts: How many there are, 1 to 99,999; if None, one for each two million records, at most
-            10,000.
-        vaults: More vaults and tables, as in ``mockdata.generate``. The file is read here.
+        parts: How many parts to make, from 1 to 99,999. None means one for each two million
+            records, at most 10,000.
+        vaults: As in ``mockdata.generate``. A file is read on this machine.
         seed: As in ``mockdata.generate``.
         timestamp: As in ``mockdata.generate``.
-        start: As in ``mockdata.generate``; parts are cut from there on.
-        options: Arguments of the format's sink, such as ``{"header": False}``.
+        start: As in ``mockdata.generate``. The parts begin there.
+        options: Arguments for the format's sink, such as ``{"header": False}``.
         on_progress: Called with a ``Progress`` now and then.
 
-    The report adds up all parts, those that were there already too; ``peak_memory`` is that of the
-    worker that took most. Cancellation stops the tasks, and waits until they have stopped.
+    The report adds up all parts, including those that were there already. Its ``peak_memory`` is
+    that of the worker that took most. If you cancel it, it waits until its tasks have stopped.
 
     Raises:
-        PlanError: An argument is not what it has to be. Nothing has been started.
+        PlanError: An argument is wrong. Nothing was started.
         MockDataError: A worker has another version of mockdata, or does not see the folder.
         OSError: A part could not be written.
 
-    What else a task raises is raised as it is.
+    Other exceptions in a task reach you unchanged.
 
     """
     defined = vaults if isinstance(vaults, Definitions) else definitions(vaults)
@@ -127,6 +127,9 @@ class _Followed:
         self._records = {vault.name: 0 for vault in run.vaults}
         self._bytes = {vault.name: 0 for vault in run.vaults}
         self.marks: list[dict[str, Any]] = []
+        if on_progress is not None:
+            for vault in run.vaults:
+                on_progress(Progress(vault.name, 0, vault.records, 0, 0.0))
 
     def told(self, event: tuple[float, dict[str, Any]]) -> None:
         """Take a task's message."""
@@ -227,7 +230,7 @@ async def _check_workers(client: Any, job: Job) -> None:
     try:
         answers = await _awaited(client.run(seen_by, job, on_error="return"))
     except Exception as error:
-        raise MockDataError(f"the workers cannot be asked: {one_line(str(error))}") from error
+        raise MockDataError(f"the workers do not answer: {one_line(str(error))}") from error
     for address, answer in answers.items():
         problem = str(answer)
         if isinstance(answer, ModuleNotFoundError):

@@ -1,5 +1,5 @@
-"""A vault to practise on: the service's insert endpoint, on this machine alone.
+"""A practice vault: the service's insert endpoint, for this machine only.
 
-It checks what it is sent and answers as the service does, forgets the records, and can be told to
+It checks requests and answers them as the service does, and forgets the records. You can tell it to
 fail in all the ways that a service and a network can. ``python -m mockdata.emulator`` serves it.
 """

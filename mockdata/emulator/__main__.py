@@ -1,4 +1,4 @@
-"""``python -m mockdata.emulator``: a vault to practise on, on this machine alone."""
+"""``python -m mockdata.emulator``: a practice vault, for this machine only."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ HOST: Final = "127.0.0.1"
 TOKEN: Final = "SKYFLOW_BEARER_TOKEN"  # noqa: S105, the variable's name
 
 SHARES: Final = {
-    "throttle": "requests answered with 429 and Retry-After",
-    "unavailable": "requests answered with 503",
-    "drop-before": "requests whose connection is dropped before their records are taken",
-    "drop-after": "requests whose connection is dropped after their records are taken",
-    "partial": "requests in which a tenth of the records carry an error",
-    "slow": "requests answered late, by --slow-seconds",
-    "refuse": "records (not requests) that carry an error each time",
+    "throttle": "share of requests to answer with 429 and Retry-After",
+    "unavailable": "share of requests to answer with 503",
+    "drop-before": "share of requests to cut off before their records are stored",
+    "drop-after": "share of requests to cut off after their records are stored",
+    "partial": "share of requests to answer with an error for a tenth of the records",
+    "slow": "share of requests to answer late, by --slow-seconds",
+    "refuse": "share of records (not requests) to refuse every time",
 }
 
 NEEDED: Final = ("httptools>=0.6", "msgspec>=0.19", "uvicorn>=0.35")
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError:
         needed = " ".join(f"'{each}'" for each in NEEDED)
         print(
-            f"mockdata: the emulator needs more: pip install {needed}, or mockdata[emulator]",
+            f"mockdata: to run the emulator, pip install {needed}, or mockdata[emulator]",
             file=sys.stderr,
         )
         return 2
@@ -113,24 +113,27 @@ def _serve(listening: socket.socket, fast: bool, faults: Faults) -> int:  # noqa
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m mockdata.emulator",
-        description="A vault to practise on: Skyflow's insert endpoint, on this machine alone. "
-        f"Its bearer token is that of the environment variable {TOKEN}; without one, any is taken. "
-        "GET /stats says what it has seen. A share is a number from 0 to 1.",
+        description="A practice vault: Skyflow's insert endpoint, for this machine only. It takes "
+        f"the bearer token in the environment variable {TOKEN}, or any token if that is not set. "
+        "GET /stats shows what it has received. A share is a number from 0 to 1.",
     )
-    parser.add_argument("--port", type=_whole, default=8080, help="0 for one that is free")
-    parser.add_argument("--fast", action="store_true", help="check and count records, no more")
+    parser.add_argument("--port", type=_whole, default=8080,
+                        help="port to listen on, 0 for any free one (default: 8080)")  # fmt: skip
+    parser.add_argument("--fast", action="store_true", help="only check and count records")
     parser.add_argument("--latency", type=_seconds, default=0.0, metavar="SECONDS",
-                        help="that every answer takes")  # fmt: skip
+                        help="time that every answer takes")  # fmt: skip
     for name, text in SHARES.items():
         parser.add_argument(f"--{name}", type=_share, default=0.0, metavar="SHARE", help=text)
     parser.add_argument("--slow-seconds", type=_seconds, default=5.0, metavar="SECONDS",
-                        help="(default: 5)")  # fmt: skip
+                        help="how late a slow answer is (default: 5)")  # fmt: skip
     parser.add_argument("--retry-after", type=_whole, default=1, metavar="SECONDS",
-                        help="that an answer of 429 asks to wait (default: 1)")  # fmt: skip
-    parser.add_argument("--retry-after-date", action="store_true", help="say them as a date")
+                        help="how long a 429 asks to wait (default: 1)")  # fmt: skip
+    parser.add_argument("--retry-after-date", action="store_true",
+                        help="ask for the wait as a date")  # fmt: skip
     parser.add_argument("--token-lasts", type=_whole, default=0, metavar="REQUESTS",
-                        help="that a bearer token is good for")  # fmt: skip
-    parser.add_argument("--seed", type=_whole, default=0, metavar="N", help="of the faults")
+                        help="requests until a bearer token expires (default: never)")  # fmt: skip
+    parser.add_argument("--seed", type=_whole, default=0, metavar="N",
+                        help="seed of the faults (default: 0)")  # fmt: skip
     return parser
 
 
@@ -140,11 +143,11 @@ def _contradiction(given: argparse.Namespace, parser: argparse.ArgumentParser) -
         for name in [*SHARES, *WITHOUT_FAST]:
             attribute = name.replace("-", "_")
             if getattr(given, attribute) != parser.get_default(attribute):
-                return f"--{name}: --fast has no faults; leave one of the two out"
+                return f"--{name} and --fast cannot be combined: --fast has no faults"
     shares = [name for name in SHARES if name != "refuse"]  # which is one of records
     if sum(getattr(given, name.replace("-", "_")) for name in shares) > 1 + ROUNDING:
         named = ", ".join(f"--{name}" for name in shares)
-        return f"the shares of {named} are more than 1 in all; a request meets one at most"
+        return f"the shares of {named} add up to more than 1; a request meets one fault at most"
     return ""
 
 

@@ -91,7 +91,7 @@ class Life:
         self._task.add_done_callback(look)
 
     def _closed_early(self) -> Exception:
-        return RuntimeError(f"{self._sink!r} has closed before the end of the run")
+        return RuntimeError(f"{self._sink!r} closed before the end of the run")
 
     async def commit(self) -> None:
         """Have the sink commit and leave its context, come what may. Raises what that raises."""
@@ -136,11 +136,11 @@ def _session(target: object, run: Run) -> Session:
     """Return what a sink yields as a session. Raises PlanError for what is none."""
     if not (callable(target) or isinstance(target, Session)):
         raise PlanError(
-            "sink", f"it yields {target!r}, which is neither an async callable nor a Session"
+            "sink", f"yields {target!r}, which is neither an async callable nor a Session"
         )
     session = target if isinstance(target, Session) else Session(write=target)
     if (session.files is None) == (session.write is None):
-        raise PlanError("sink", "its session has to have either write or files")
+        raise PlanError("sink", "its session must have either write or files")
     if session.write is not None and not callable(session.write):
         raise PlanError("sink", f"write {session.write!r} is not an async callable")
     most = BATCH if session.encode is None else BLOCK
@@ -163,7 +163,7 @@ def _session(target: object, run: Run) -> Session:
 def _check_encode(session: Session) -> None:
     """Raise PlanError unless the workers can be given the session's function."""
     if session.write is None:
-        raise PlanError("sink", "its session has encode, and files in place of write")
+        raise PlanError("sink", "its session has encode and files; give write instead of files")
     if not callable(session.encode):
         raise PlanError("sink", f"encode {session.encode!r} is not callable")
     try:

@@ -116,7 +116,7 @@ def checked_rate(rate: SupportsFloat | None) -> float | None:
     except (TypeError, ValueError, OverflowError):
         number = 0.0
     if isinstance(rate, bool) or not 0 < number < math.inf:
-        raise PlanError("rate", f"{shown(rate)} is not a number of records a second above 0")
+        raise PlanError("rate", f"{shown(rate)} is not a number of records per second above 0")
     return number
 
 
@@ -134,11 +134,11 @@ def _records(counts: Counts, defined: Definitions) -> dict[str, int]:
     if not isinstance(counts, Mapping):
         every = _whole("counts", counts, 1, MAX_COUNT)
         if not defined.counted:
-            raise PlanError("vaults", "there are none, so a count alone stands for none; name some")
+            raise PlanError("vaults", "there are none, so one count makes nothing; name some")
         return dict.fromkeys(defined.counted, every)
     if not counts:
         known = ", ".join(defined.counted)
-        raise PlanError("counts", f"no vault is named; name at least one of {known}")
+        raise PlanError("counts", f"names no vault; name at least one of {known}")
     records: dict[str, int] = {}
     for key, number in counts.items():
         name = _name(key)
@@ -189,7 +189,7 @@ def _start(name: str, start: object, count: int) -> int:
     first = _whole(f"start[{name!r}]", start, 0, MAX_COUNT)
     if first + count > MAX_COUNT:
         raise PlanError(
-            "start", f"{name} {first} and {count} records are more than {MAX_COUNT} together"
+            "start", f"{name}: {first} and {count} records together are more than {MAX_COUNT}"
         )
     return first
 
@@ -199,7 +199,7 @@ def _timestamp(value: object) -> int:
         return _whole("timestamp", value, 10**9, 10**10 - 1)
     except PlanError:
         raise PlanError(
-            "timestamp", f"{shown(value)} is not a Unix time in seconds of ten digits"
+            "timestamp", f"{shown(value)} is not a Unix time in seconds, with ten digits"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""What a run says of itself: Progress while it is under way, and a Report at its end."""
+"""What a run says about itself: Progress while it runs, and a Report at its end."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from mockdata.errors import MockDataError
 from mockdata.sinks.base import Delivery, Run
 
-__all__ = ["Meter", "Progress", "Report", "VaultReport"]
+__all__ = ["Follower", "Meter", "Progress", "Report", "VaultReport"]
 
 
 class Progress(NamedTuple):
-    """How far one vault has come, each time that a sink has taken records of it."""
+    """How far one vault has come. You get one each time the sink has taken records of it."""
 
     vault: str
     records: int
@@ -29,18 +29,18 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VaultReport:
-    """One vault's records and bytes; of files, the bytes are their sizes."""
+    """How many records and bytes the run made for one vault. For files, bytes are file sizes."""
 
     records: int
     data_bytes: int
-    """Bytes of a vault's data lines; of whole rows where its sink takes these, and of a table."""
+    """Bytes of the data lines. For a table, or a sink that takes whole rows, bytes of all rows."""
     token_bytes: int
-    """Bytes of a vault's token lines."""
+    """Bytes of the token lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run has made, in what time and memory, and the seed and timestamp to repeat it."""
+    """What a run made, the time and memory it took, and the seed and timestamp that repeat it."""
 
     seed: int
     timestamp: int
@@ -49,10 +49,10 @@ class Report:
     seconds: float
     records_per_second: float
     peak_memory: int
-    """Bytes of memory that the process and its workers held at the peak, shared pages once."""
+    """Peak memory of the process and its workers, in bytes. Shared pages count once."""
     vaults: dict[str, VaultReport]
     delivery: Delivery | None = None
-    """What a sink that delivers to a service says of it; None of every other sink."""
+    """What was delivered, from a sink that sends records to a service. None for other sinks."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain dicts and numbers, ready for JSON."""
@@ -60,6 +60,18 @@ class Report:
         if self.delivery is None:
             del items["delivery"]
         return items
+
+
+class Follower:
+    """An ``on_progress`` that also hears of what a sink delivers."""
+
+    def __call__(self, progress: Progress) -> None:
+        """Take notice of what has been taken."""
+        raise NotImplementedError
+
+    def delivering(self, delivery: Callable[[], Delivery | None]) -> None:
+        """Take notice of what says, at any time, what has become of the records."""
+        raise NotImplementedError
 
 
 class Meter:
@@ -89,12 +101,19 @@ class Meter:
             seconds = time.perf_counter() - self._began
             self._on_progress(Progress(vault, taken.records, self._totals[vault], done, seconds))
 
+    def follow(self, delivery: Callable[[], Delivery] | None) -> None:
+        """Have a display show what becomes of the records of a sink that delivers them."""
+        if delivery is not None and isinstance(self._on_progress, Follower):
+            self._on_progress.delivering(delivery)
+
     def check_complete(self) -> None:
         """Raise MockDataError unless every record that was asked for has been taken."""
         for vault, total in self._totals.items():
             taken = self._taken[vault].records
             if taken != total:
-                raise MockDataError(f"{vault}: {taken:,} of {total:,} records were taken")
+                raise MockDataError(
+                    f"{vault}: the sink received {taken:,} of {total:,} records, without an error"
+                )
 
     def set_sizes(self, sizes: Mapping[str, int]) -> None:
         """Have the sizes of files in place of the bytes that were counted."""

@@ -67,35 +67,39 @@ async def generate(
 ) -> Report:
     """Make records and hand them to a sink.
 
-    The same seed and timestamp make the same records, whatever the other arguments are.
+    The same seed and timestamp always make the same records, whatever the other arguments are.
 
     Args:
-        counts: Records of every vault, or a mapping of vaults, or their names, to records: 1 to
-            2**40 each. Every vault means name, id, dob and ssn or, with ``vaults``, all of these.
-        sink: A folder for CSV files, a plain or async callable that is given each ``Batch``, or any
-            object of the ``Sink`` protocol.
-        vaults: More vaults and tables: the path of a TOML file that defines them, or ``Vault`` and
-            ``Table`` objects. One of a ready-made vault's name takes its place.
-        seed: 0 to 2**64 - 1; 64 random bits if None. The report says which.
-        timestamp: Unix time in seconds, ten digits; now if None.
-        start: The first index of every vault, or a mapping of vault names to first indices. A run
-            that goes on where another one stopped, with the same seed and timestamp, repeats none.
-        part: ``(k, n)`` makes part k of n of these indices: the parts' lines, one part after the
-            other, are the whole's lines.
-        rate: Records a second, at most, of all vaults together; no limit if None.
-        workers: Processes; if None, the CPUs it may use, at most 8. A small run starts none.
-        executor: One's own in place of the processes: on this machine, and not shut down.
-        on_progress: Called with a ``Progress`` each time that a sink has taken records.
+        counts: How many records to make, from 1 to 2**40: one number for every vault, or a mapping
+            of vaults or their names to numbers. "Every vault" means name, id, dob and ssn or, with
+            ``vaults``, everything that it defines.
+        sink: Where the records go: a folder for CSV files, the URL of an object store, a plain or
+            async callable that takes each ``Batch``, or an object of the ``Sink`` protocol.
+        vaults: More vaults and tables: the path of a TOML file, or ``Vault`` and ``Table`` objects.
+            A definition with the name of a ready-made vault replaces it.
+        seed: A number from 0 to 2**64 - 1. None picks one at random; the report has it.
+        timestamp: Unix time in seconds, ten digits. None means now.
+        start: Index of the first record of every vault, or a mapping of vaults to indices. To make
+            more records and repeat none, start where an earlier run stopped, with the same seed
+            and timestamp.
+        part: ``(k, n)`` makes part k of n. The lines of all parts, joined in order, are the lines
+            of the whole run.
+        rate: The most records a second, all vaults together. None means no limit.
+        workers: How many worker processes to use. None means one for each CPU that this process
+            may use, at most 8. A small run starts none.
+        executor: An executor of yours to use instead of worker processes. It must run on this
+            machine. It is not shut down.
+        on_progress: Called with a ``Progress`` each time the sink has taken records.
 
     Raises:
-        PlanError: An argument is not what it has to be. Nothing has been started or written.
+        PlanError: An argument is wrong. Nothing was started or written.
         WorkerError: The workers died on the same records again and again.
-        OSError: A file could not be written; it has the file's name.
-        DeliveryError: A vault that records were to be sent to takes none.
-        MockDataError: The sink has not been given every record that was asked for.
+        OSError: A file could not be written. The error has the file's name.
+        DeliveryError: The vault that you send records to takes none of them.
+        MockDataError: The sink received fewer records than you asked for.
 
-    What a sink or ``on_progress`` raises is raised as it is; a sink's exception has a note that
-    names the vault and the records. Errors that come after the first are notes on it.
+    An exception from the sink or from ``on_progress`` reaches you unchanged. The sink's has a note
+    that names the vault and the records. Errors that follow the first become notes on it.
 
     """
     check_event_loop()
@@ -130,7 +134,7 @@ def _check_on_progress(on_progress: object) -> None:
     if not callable(on_progress):
         raise PlanError("on_progress", f"{on_progress!r} is not callable")
     if any(map(inspect.iscoroutinefunction, (on_progress, type(on_progress).__call__))):
-        raise PlanError("on_progress", f"{on_progress!r} is async: it is called, and not awaited")
+        raise PlanError("on_progress", f"{on_progress!r} is async; give a plain function")
 
 
 def _is_loop_running() -> bool:
@@ -145,13 +149,14 @@ def _sync(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         if _is_loop_running():
-            raise RuntimeError(f"an event loop runs here: await {function.__name__}() instead")
+            raise RuntimeError(
+                f"an event loop is running here: await {function.__name__}() instead"
+            )
         return asyncio.run(function(*args, **kwargs))
 
     call.__name__ = call.__qualname__ = f"{function.__name__}_sync"
-    call.__doc__ = (
-        f"Do what ``{function.__name__}`` does where no event loop runs.\n\n{call.__doc__}"
-    )
+    about = f"Do what ``{function.__name__}`` does, where no event loop is running."
+    call.__doc__ = f"{about}\n\n{inspect.getdoc(function)}"
     return call
 
 
@@ -171,19 +176,19 @@ def stream(
     executor: Executor | None = None,
     layout: Layout | None = None,
 ) -> AbstractAsyncContextManager[BatchStream]:
-    """Return a context in which batches come one by one, to be taken with ``async for``.
+    """Return an async context manager that gives you batches to take with ``async for``.
 
-    The batches of one vault come in index order, those of different vaults in between each other.
-    Leaving the context, early or not, stops the workers. The arguments are those of ``generate``,
-    and so are the errors; WorkerError is raised where the next batch would be. ``layout`` is how
-    the batches' bytes are wanted, if not as lines of CSV: ``Texts()`` for ``Batch.to_arrow``.
+    The batches of one vault come in index order; those of different vaults are interleaved. Leave
+    the context at any time: that stops the workers. Arguments and errors are those of
+    ``generate``; a WorkerError is raised where the next batch would come. ``layout`` says how you
+    want the batches' bytes. The default is lines of CSV; ``Texts()`` suits ``Batch.to_arrow``.
     """
     run = plan_run(counts, vaults=vaults, seed=seed, timestamp=timestamp, start=start, part=part)
     return _stream(run, _Means.checked(rate, workers, executor), layout)
 
 
 class BatchStream:
-    """The batches of a run, for ``async for``; ``seed`` and ``timestamp`` repeat it."""
+    """The batches of a run, for ``async for``. Its ``seed`` and ``timestamp`` repeat the run."""
 
     def __init__(self, run: Run) -> None:
         self.seed = run.seed
@@ -205,7 +210,7 @@ class BatchStream:
     def close(self) -> None:
         """Let go of what was not taken. Who still waits, or asks, does not take it for the end."""
         if self._queue.empty() or self._queue.get_nowait() is not None:
-            self._error = RuntimeError("the stream was left before its end")
+            self._error = RuntimeError("the stream was closed before its end")
         self._queue.put_nowait(None)
 
     def name_last(self, error: Exception) -> None:
@@ -286,6 +291,7 @@ async def _run(
     """Open the sink, have every vault written while the pool is open, and commit."""
     meter = Meter(run, on_progress)
     async with opened(sink, run) as life:
+        meter.follow(life.session.delivery)
         with Slabs(most=4 * len(run.vaults)) as slabs:
             jobs = [Job.of(vault, run, life.session, slabs) for vault in run.vaults]
             async with open_pool(_pairs(run), means.workers, means.executor) as pool:

@@ -1,4 +1,4 @@
-"""What flows from a vault's producer to its sink: batches of records, or receipts for them."""
+"""What goes from a vault's producer to its sink: batches of records, or receipts for them."""
 
 from __future__ import annotations
 
@@ -42,40 +42,40 @@ class Form:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Up to 10,000 records of one vault or table, next to each other in index order.
+    """Up to 10,000 consecutive records of one vault or table.
 
-    ``data_lines`` and ``token_lines`` are the records' lines as UTF-8, each line with a line feed
-    at its end and no header: the lines of the CSV files, so quoted where the vault's values may
-    need it. They are read-only memoryviews of shared memory that is not reused as long as one of
-    them, or the batch, is referred to. Lists of str are made when they are first asked for.
+    ``data_lines`` and ``token_lines`` are the lines of the CSV files, as UTF-8, each with a line
+    feed at its end and without a header. They are quoted if the vault's values may need it. They
+    are read-only memoryviews of shared memory, which stays yours for as long as you keep one of
+    them or the batch. Lists of str are made when you first ask for them.
 
-    A sink that asked for rows finds them in ``rows``, and nothing else.
+    If the sink asked for rows, the batch has ``rows`` and nothing else.
     """
 
     form: Form
     start: int
     """The index of the first record."""
     records: int
-    """How many records there are; ``len()`` says the same."""
+    """How many records there are, the same as ``len()``."""
     outputs: tuple[memoryview, ...]
-    """The bytes that the layout makes: an output for each column, or one with the rows; of the
-    layout ``Texts``, the columns' texts, and then their offsets."""
+    """The bytes of the layout: one output for each column, or one with the rows. With ``Texts``,
+    the texts of each column and then their offsets."""
 
     @property
     def vault(self) -> str:
-        """The name of the vault, or of the table."""
+        """The name of the vault or table."""
         return self.form.name
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of the columns: a vault's are its data column and its token column."""
+        """The names of the columns. A vault has two: its data column and its token column."""
         return self.form.columns
 
     def __len__(self) -> int:
         return self.records
 
     def __iter__(self) -> Iterator[Record]:
-        """Iterate over the records; a table's are tuples with a text for each column."""
+        """Iterate over the records. A table's are tuples with one text for each column."""
         if self.form.is_table:
             return zip(*map(self.column, self.columns), strict=True)  # type: ignore[return-value]
         return map(Record, self.values, self.tokens)
@@ -85,20 +85,20 @@ class Batch:
 
     @property
     def rows(self) -> memoryview:
-        """The rows, of a sink that has asked for a layout of rows."""
+        """The rows, if the sink asked for the layout ``Rows``."""
         if not isinstance(self.form.layout, Rows):
-            problem = "this batch has no rows: its sink has asked for none"
+            problem = "this batch has no rows: its sink did not ask for the layout Rows"
             raise AttributeError(problem)  # noqa: TRY004
         return self.outputs[0]
 
     @property
     def data_lines(self) -> memoryview:
-        """The values' lines."""
+        """The lines of the values."""
         return self._lines(self._vault_column(0))
 
     @property
     def token_lines(self) -> memoryview:
-        """The tokens' lines."""
+        """The lines of the tokens."""
         return self._lines(self._vault_column(1))
 
     @property
@@ -112,21 +112,21 @@ class Batch:
         return self._texts(self._vault_column(1))
 
     def lines(self, column: str) -> memoryview:
-        """Return the lines of a column. Raises KeyError if there is no such column."""
+        """Return the lines of a column. Raises KeyError if the batch has no such column."""
         return self._lines(self._place(column))
 
     def column(self, column: str) -> list[str]:
-        """Return the texts of a column, in index order. Raises KeyError if there is none such."""
+        """Return the texts of a column, in index order. Raises KeyError if there is no such one."""
         return self._texts(self._place(column))
 
     def to_arrow(self) -> Any:
-        """Return the records as an array of structs, by the Arrow C data interface.
+        """Return the records as an array of structs, through the Arrow C data interface.
 
-        Its fields are the columns, in their types. ``pyarrow.record_batch``, ``polars.DataFrame``,
-        ``pandas.DataFrame.from_arrow`` and DuckDB's queries take it. Of batches in the layout
-        ``Texts`` nothing is copied; the memory is not reused as long as the array is there. It
-        needs the extra ``mockdata[arrow]``: raises MockDataError without, and AttributeError for a
-        batch that has rows alone.
+        The fields are the columns, with their types. ``pyarrow.record_batch``,
+        ``polars.DataFrame``, ``pandas.DataFrame.from_arrow`` and DuckDB's queries take it. With the
+        layout ``Texts`` nothing is copied, and the memory stays valid for as long as the array.
+        Raises MockDataError without the extra ``mockdata[arrow]``, and AttributeError for a batch
+        of rows.
         """
         from mockdata.render.arrow import to_arrow
 
@@ -139,7 +139,7 @@ class Batch:
 
     def _vault_column(self, place: int) -> int:
         if self.form.is_table:
-            raise AttributeError(f"{self.vault} is a table: take .column(name) or .lines(name)")
+            raise AttributeError(f"{self.vault} is a table: use .column(name) or .lines(name)")
         return place
 
     @property
@@ -147,13 +147,13 @@ class Batch:
         """The layout and the outputs, if these are columns."""
         layout = self.form.layout
         if not isinstance(layout, Columns):
-            problem = "this batch has rows alone: its sink has asked for them"
+            problem = "this batch has only rows: its sink asked for the layout Rows"
             raise AttributeError(problem)  # noqa: TRY004
         return layout, self.outputs
 
     def _lines(self, place: int) -> memoryview:
         if isinstance(self.form.layout, Texts):
-            problem = "this batch has texts without line ends, as its layout says"
+            problem = "this batch has no lines: its layout is Texts"
             raise AttributeError(problem)  # noqa: TRY004
         return self._by_column[1][place]
 
@@ -178,25 +178,25 @@ class Batch:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Bytes of each output."""
+        """How many bytes each output has."""
         return tuple(map(len, self.outputs))
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """What a session's ``encode`` has made of records next to each other in index order.
+    """What a session's ``encode`` returned for consecutive records of one vault or table.
 
-    ``data`` is a read-only memoryview of memory that is not reused as long as it is referred to.
+    ``data`` is a read-only memoryview. Its memory stays yours for as long as you keep it.
     """
 
     vault: str
-    """The name of the vault, or of the table."""
+    """The name of the vault or table."""
     start: int
     """The index of the first record."""
     records: int
-    """How many records there are; ``len()`` says the same."""
+    """How many records there are, the same as ``len()``."""
     data: memoryview
-    """The bytes that ``encode`` has returned."""
+    """The bytes that ``encode`` returned."""
 
     def __len__(self) -> int:
         return self.records
@@ -206,7 +206,7 @@ class Encoded:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Bytes of each output, of which there is one."""
+        """How many bytes the one output has."""
         return (len(self.data),)
 
 
@@ -232,7 +232,7 @@ def _cut(texts: memoryview, offsets: memoryview) -> list[str]:
 def _texts(lines: memoryview, layout: Columns, *, quoted: bool) -> list[str]:
     """Return the texts of lines, without what their layout has put around them."""
     if layout.escape == "json" or not layout.end:
-        raise AttributeError("lines of this layout have no texts: it is the sink's own")
+        raise AttributeError("the texts of this layout cannot be read back: use .lines(name)")
     texts = str(lines, "utf-8").split(layout.end.decode())
     texts.pop()
     return [text[1:-1].replace('""', '"') for text in texts] if quoted else texts

@@ -1,4 +1,4 @@
-"""How a sink wants its bytes: columns apart, or rows with literals around the columns."""
+"""Layouts: how a sink wants its bytes, as separate columns or as rows."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = [
 ]
 
 Escape = Literal["none", "csv", "json"]
-"""``csv`` quotes as RFC 4180 does, ``json`` escapes what stands within a JSON string."""
+"""``csv`` quotes as RFC 4180 says; ``json`` escapes texts for a JSON string."""
 
 
 @frozen
 class Columns:
-    """Each column is an output of its own, and ``end`` stands behind each text."""
+    """A separate output for each column, with ``end`` after each text."""
 
     end: bytes = b"\n"
     escape: Escape = "none"
@@ -34,10 +34,10 @@ class Columns:
 
 @frozen
 class Texts:
-    """What Arrow wants: for each column, its texts side by side, and behind these their offsets.
+    """The layout that Arrow uses: the texts of each column, and their offsets.
 
-    The outputs are the texts of each column, with nothing in between, and then the offsets of each
-    column: 32-bit integers of this machine, one more than there are records, the first one 0.
+    First come the texts of each column, with nothing between them. Then come the offsets of each
+    column: 32-bit integers in this machine's byte order, one more than there are records, from 0.
     """
 
     escape: ClassVar[Escape] = "none"
@@ -45,10 +45,10 @@ class Texts:
 
 @frozen
 class Rows:
-    r"""One output: ``before`` the first column, ``between`` any two, ``after`` the last.
+    r"""One output of rows: ``before`` the first column, ``between`` any two, ``after`` the last.
 
-    ``between`` is one literal for every gap, or a literal for each. The literals stand as they are.
-    ``columns`` are the places of the columns that a row has, in its order; all of them if None.
+    ``between`` is one text for every gap, or a tuple with one for each. These texts are not
+    escaped. ``columns`` are the positions of the columns that a row has, in order; None means all.
 
     >>> Rows(b"ssn,", b",", b"\n", escape="csv").gaps(3)
     (b'ssn,', b',', b',', b'\n')
@@ -63,22 +63,22 @@ class Rows:
     columns: tuple[int, ...] | None = None
 
     def order(self, columns: int) -> tuple[int, ...]:
-        """Return the places of the columns that a row has, of so many that there are.
+        """Return the positions of a row's columns, given how many columns there are.
 
-        Raises ValueError if one is not there, or comes twice.
+        Raises ValueError if one does not exist or is given twice.
         """
         if self.columns is None:
             return tuple(range(columns))
         if not self.columns or not set(self.columns) <= set(range(columns)):
-            raise ValueError(f"columns {self.columns} are not some of 0 to {columns - 1}")
+            raise ValueError(f"columns {self.columns} must be numbers from 0 to {columns - 1}")
         if len(set(self.columns)) < len(self.columns):
-            raise ValueError(f"columns {self.columns} have one twice")
+            raise ValueError(f"columns {self.columns} name one twice")
         return tuple(self.columns)
 
     def gaps(self, columns: int) -> tuple[bytes, ...]:
-        """Return what stands before, between and behind the columns, of so many that there are.
+        """Return the texts before, between and after a row's columns, given how many there are.
 
-        Raises ValueError if there are not as many literals as gaps, or for columns that are wrong.
+        Raises ValueError if ``between`` has the wrong number of texts, or if a column is wrong.
         """
         placed, between = len(self.order(columns)), self.between
         if isinstance(between, bytes):

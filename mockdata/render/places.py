@@ -27,6 +27,6 @@ class Place(NamedTuple):
         status = os.fstat(file)
         if self.identity != (status.st_dev, status.st_ino):
             os.close(file)
-            raise OSError(errno.ESTALE, "another file is there for the workers", self.path)
+            raise OSError(errno.ESTALE, "the workers see another file at this path", self.path)
         os.lseek(file, self.offset, os.SEEK_SET)
         return file

@@ -111,7 +111,7 @@ def check_place(final: str, *, clobber: bool) -> bool:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), final)
     if (kind := KINDS.get(stat.S_IFMT(mode))) is not None:
-        raise OSError(errno.EEXIST, f"it is {kind}, which no file replaces", final)
+        raise OSError(errno.EEXIST, f"it is {kind}, which is never replaced", final)
     if not clobber:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), final)
     return True
@@ -121,10 +121,10 @@ def check_whole(path: str, identity: tuple[int, int], end: int) -> None:
     """Raise OSError unless a file is the one that was written to, and ends where it has to."""
     status = os.stat(path)
     if (status.st_dev, status.st_ino) != identity:
-        raise OSError(errno.ESTALE, "it was replaced while it was written", path)
+        raise OSError(errno.ESTALE, "it was replaced during the run", path)
     if status.st_size != end:
         what = "cut short" if status.st_size < end else "added to"
-        raise OSError(errno.EIO, f"it was {what} while it was written", path)
+        raise OSError(errno.EIO, f"it was {what} during the run", path)
 
 
 def put_in_place(temporary: str, final: str, *, clobber: bool = True) -> None:

@@ -20,16 +20,16 @@ AHEAD: Final = 2**25
 """Bytes that are filled at a time, where a session does not say how many."""
 
 Writer = Callable[[Batch], Awaitable[object]] | Callable[[Encoded], Awaitable[object]]
-"""Takes one batch or, if the session encodes, what that has made of one. When it returns, the batch
-is done with and the vault's next one may come."""
+"""Takes one batch or, if the session encodes, the ``Encoded`` made from one. Return when you are
+done with it: then the vault's next one comes."""
 
 Encoder = Callable[[Batch], Any]
-"""Returns a bytes-like object that it makes of a batch, in a worker."""
+"""Turns a batch into a bytes-like object, in a worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class VaultRun:
-    """One vault's or table's share of a run: the half-open range ``start`` to ``stop``."""
+    """One vault or table of a run, and its indices: from ``start`` up to, but without, ``stop``."""
 
     resolved: Resolved
     start: int
@@ -37,36 +37,36 @@ class VaultRun:
 
     @property
     def name(self) -> str:
-        """The vault's name, or the table's."""
+        """The name of the vault or table."""
         return self.resolved.name
 
     @property
     def is_table(self) -> bool:
-        """Whether it is a table."""
+        """Whether this is a table."""
         return self.resolved.is_table
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The names of its columns: a vault's are its data column and its token column."""
+        """The names of the columns. A vault has two: its data column and its token column."""
         return self.resolved.column_names
 
     @property
     def types(self) -> tuple[Type, ...]:
-        """The types of its columns: ``string``, ``int64`` or ``date``; a vault's are strings."""
+        """The types of the columns: ``string``, ``int64`` or ``date``. A vault's are strings."""
         return self.resolved.column_types
 
     @property
     def records(self) -> int:
-        """How many records the run makes of it."""
+        """How many records the run makes."""
         return self.stop - self.start
 
     def ranges(self, size: int) -> Iterator[tuple[int, int]]:
-        """Cut the range into ranges of ``size`` records; the last one may have fewer."""
+        """Cut the indices into ranges of ``size`` records. The last one may have fewer."""
         for start in range(self.start, self.stop, size):
             yield start, min(start + size, self.stop)
 
     def mean_widths(self, layout: Layout = CSV_LINES) -> tuple[float, ...]:
-        """Return how many bytes a line of each output of a layout has, on average."""
+        """Return the mean number of bytes in a line of each output of a layout."""
         from mockdata.render.estimate import mean_widths
 
         return mean_widths(self.resolved.columns, layout, range(self.start, self.stop))
@@ -74,24 +74,24 @@ class VaultRun:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run that was asked for and checked: what a sink is opened for."""
+    """A run, checked: what a sink is opened for."""
 
     seed: int
     timestamp: int
     vaults: tuple[VaultRun, ...]
-    """The vaults and tables that are asked for, in their order."""
+    """The vaults and tables of the run, in order."""
     part: tuple[int, int] = (1, 1)
-    """Which part it is, of how many; ``start`` and ``stop`` of the vaults are those of the part."""
+    """``(k, n)`` for part k of n. The ``start`` and ``stop`` of the vaults are the part's."""
 
     @property
     def records(self) -> int:
-        """Records of all vaults together."""
+        """How many records the run makes, all vaults together."""
         return sum(vault.records for vault in self.vaults)
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that the workers write lines to, from an offset on."""
+    """A file that the workers write to, beginning at an offset."""
 
     path: str
     offset: int = 0
@@ -99,37 +99,37 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of the records that a sink delivers to a service; all counts are of the run.
+    """What happened to the records that a sink sent to a service. All counts are for the run.
 
-    At the end of a run, ``sent + failed + not_sent`` is what was asked for, however it ended.
+    When a run has ended, in whatever way, ``sent + failed + not_sent`` is what you asked for.
     """
 
     sent: int
-    """Records that the service has taken, by its own answer."""
+    """Records that the service confirmed."""
     failed: int
-    """Records that it refused, or did not answer for, to the last try: see ``error_logs``."""
+    """Records that it refused, or did not confirm, after the last try. ``error_logs`` has them."""
     not_sent: int
-    """Records whose fate is unknown: of a run that ended early, or is under way."""
+    """The other records: not sent yet, or sent without an answer in a run that ended early."""
     in_flight: int
-    """Requests that wait for their answer now."""
+    """Requests that are waiting for an answer now."""
     retries: int
-    """Requests that were made again."""
+    """Requests that were repeated."""
     throttled: int
-    """Answers of 429, too many requests."""
+    """Answers with status 429, too many requests."""
     latency_median: float
-    """Seconds from a request to its answer, to within a tenth."""
+    """Median seconds from a request to its answer, to within a tenth."""
     latency_p95: float
-    """Seconds that 95 in 100 requests took at most, to within a tenth."""
+    """95 in 100 answers took at most this many seconds, to within a tenth."""
     error_logs: tuple[str, ...]
-    """Files that have the failed records."""
+    """The files that have the failed records."""
     resume: dict[str, int]
-    """Vault name to the first index whose record is neither sent nor failed; the vault's stop
-    where there is none. A run with this ``start`` goes on where this one ended."""
+    """Vault name to the first index that is neither sent nor failed, or to the vault's ``stop`` if
+    there is none. Pass it as ``start`` to continue the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a sink yields if it has more than a writer: how a run is written and made permanent.
+    """What a sink yields if it needs more than a writer: how to write a run and make it permanent.
 
     Give either ``write`` or ``files``.
     """
@@ -137,46 +137,47 @@ class Session:
     write: Writer | None = None
     """Takes each batch."""
     files: Mapping[str, Sequence[File]] | None = None
-    """Vault name to the files that the workers write to, one for each output of its layout. Several
-    ranges are written at once, in any order."""
+    """Vault name to the files that the workers write to, one for each output of the vault's layout.
+    The workers write several ranges at once, in any order."""
     layouts: Mapping[str, Layout] = field(default_factory=dict)
-    """Vault name to how its bytes are wanted. Without, each column is an output of CSV lines."""
+    """Vault name to the layout of its bytes. The default is an output of CSV lines per column."""
     batch_size: int | Mapping[str, int] = BATCH
-    """Records of a batch, 10,000 at most. Only a vault's last batch has fewer, unless there is a
-    rate. For ``encode`` it is 200,000 at most, with a rate as without, and may be a mapping of
-    vaults' names."""
+    """Records in a batch, at most 10,000. Only a vault's last batch is smaller, unless the run has
+    a rate. With ``encode`` the limit is 200,000, a rate changes nothing, and you may give a mapping
+    of vault names to sizes."""
     encode: Encoder | None = None
-    """Called in the workers with each batch. ``write`` then takes, in place of a batch, an
-    ``Encoded`` with the bytes that are returned. It has to be picklable, and a function of the
-    batch alone: if a worker dies, another one makes its batch again."""
+    """Called in the workers with each batch. ``write`` then takes an ``Encoded`` with the bytes
+    that it returned. It must be picklable and depend on the batch alone: if a worker dies, another
+    one makes its batch again."""
     heads: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    """Vault name to the bytes that ``write``'s sink has put before each output, as header lines:
-    the report counts them. Of ``files``, their offsets say so."""
+    """Vault name to the bytes that your ``write`` puts before each output, such as header lines, so
+    that the report counts them. With ``files``, the offsets say so."""
     ahead: int = AHEAD
-    """Bytes that the workers fill for ``write`` at a time, all vaults together, unless there are so
-    many that a batch of each takes more. Up to four times as much waits for a slow sink."""
+    """How many bytes the workers fill for ``write`` at a time, all vaults together. It is more if
+    one batch of each vault takes more. Up to four times as much waits for a slow sink."""
     commit: Callable[[], object] | None = None
-    """Called once, when every record is written, and awaited if it returns an awaitable."""
+    """Called once, when every record is written. If it returns an awaitable, that is awaited."""
     file_sizes: Callable[[], Mapping[str, int]] | None = None
-    """Says, after the commit, how many bytes the files of each vault have, where that is not what
-    was rendered or encoded."""
+    """Called after the commit: vault name to the bytes in its files, if these differ from what was
+    rendered or encoded."""
     delivery: Callable[[], Delivery] | None = None
-    """Says what became of the records so far; asked at any time, and after the context is left."""
+    """Returns what has happened to the records so far. It is called at any time, and once more
+    after the sink is left."""
     grace: float = 0.0
-    """Seconds that leaving the context may take: the command gives it these before a second
-    signal ends the process."""
+    """How many seconds the sink may take to stop. The command waits that much longer before a
+    second signal ends the process."""
 
     def batch_of(self, vault: str) -> int:
-        """Return how many records a batch of a vault has."""
+        """Return how many records a vault's batches have."""
         if isinstance(self.batch_size, int):
             return self.batch_size
         return self.batch_size.get(vault, BATCH)
 
 
 class Sink(Protocol):
-    """Where records go. A sink is a configuration; opening it for a run gives a session.
+    """Where records go. A sink holds settings; ``open`` makes a session of them for each run.
 
-    A class with this one method is a sink; it need not import us::
+    Any class with this one method is a sink. It need not import ``mockdata``::
 
         class Lines:
             @asynccontextmanager
@@ -188,22 +189,22 @@ class Sink(Protocol):
 
                     yield write
 
-    What a sink can rely on:
+    You can rely on this:
 
-    - It is entered once a run, before anything is started, and left once. Entering may raise
-      PlanError to refuse the run.
-    - It yields a writer, or a ``Session``. A vault's batches come in index order, one at a time;
-      those of different vaults come side by side. Once the run has failed, no batch comes any more.
-    - ``commit`` is called once, when every record of every vault is written, and never in a run
-      that has failed or was cancelled. What stands behind the ``yield`` is reached only then, too.
-      A context that is left without it undoes: the ``yield`` raises what ended the run.
+    - The context is entered once for each run, before anything starts, and left once. Raise
+      PlanError on entering to refuse the run.
+    - Yield a writer or a ``Session``. A vault's batches come in index order, one at a time; those
+      of different vaults come side by side. Once the run has failed, no more batches come.
+    - ``commit`` is called once, when every record of every vault is written. It is never called in
+      a run that failed or was cancelled. Code after the ``yield`` runs only then, too. Otherwise
+      the ``yield`` raises what ended the run, and you undo.
     - Committing and leaving are shielded from cancellation. Both happen in the task that entered.
-    - When it is left, no worker writes to its files any more.
-    - What it raises stops the run and reaches the caller as it is. If the run has failed already,
-      it becomes a note on the first error. To swallow an error has no effect.
-    - A batch stays valid for as long as it, or a view of its lines, is referred to.
+    - When the context is left, no worker writes to the sink's files any more.
+    - An exception from the sink stops the run and reaches the caller unchanged. If the run has
+      failed already, the exception becomes a note on the first error. Swallowing one has no effect.
+    - A batch stays valid for as long as you keep it, or a view of its lines.
     """
 
     def open(self, run: Run, /) -> AbstractAsyncContextManager[Writer | Session]:
-        """Return the context in which one run's records are written."""
+        """Return the async context manager that writes one run's records."""
         ...

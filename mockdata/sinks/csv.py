@@ -19,20 +19,21 @@ CSV_ROWS: Final = Rows(b"", b",", b"\n", escape="csv")
 
 
 class CsvSink:
-    """Writes two CSV files a vault in a folder, which it makes, and one a table.
+    """Writes CSV files to a folder: two for each vault, one for each table.
 
     They are ``<vault>_data.csv`` and ``<vault>_tokens.csv``, and ``<table>.csv``. The workers write
-    the lines by themselves, under other names in the same folder. At the end of the run the files
-    of all vaults are renamed, and earlier ones of their names removed. If the run fails, nothing is
-    left of it and earlier files are as they were. Files that do not fit on the disk are refused
-    before anything is written. Raises OSError, with the file's name.
+    them under temporary names in the same folder. At the end of the run, all files get their names
+    together and replace earlier ones. If the run fails, it leaves nothing, and earlier files stay
+    as they were. If the files will not fit on the disk, the run is refused before anything is
+    written. Errors are an OSError with the file's name.
 
     Args:
-        folder: Its path; the folder above it has to be there.
-        header: Begin each file with its column's name. Without, ``cat`` joins the files of parts.
-        clobber: Replace earlier files. If False, a file that is there is a FileExistsError.
-        fsync: Have the files and the folder reach the disk before the run ends. Without, a power
-            cut soon after the run may leave files that are empty or cut short.
+        folder: The folder's path, or the URL of an object store. The folder is made, but the folder
+            above it must exist.
+        header: Start each file with the column's name. Without it, ``cat`` joins the parts' files.
+        clobber: Replace existing files. If False, an existing file is a FileExistsError.
+        fsync: Wait until the files and the folder are on the disk. Without it, a power cut soon
+            after the run may leave files that are empty or cut short.
 
     """
 
@@ -48,7 +49,7 @@ class CsvSink:
         self._header = header
 
     def open(self, run: Run) -> AbstractAsyncContextManager[Session]:
-        """Make the files, with their header lines, for the workers to fill."""
+        """Create the files, with their header lines, for the workers to fill."""
         files = {vault.name: self._new_files(vault) for vault in run.vaults}
         layouts: dict[str, Layout] = {v.name: CSV_ROWS for v in run.vaults if v.is_table}
         return self._place.open(files, layouts)

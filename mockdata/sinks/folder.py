@@ -191,7 +191,7 @@ class _Files:
             while not self._lock.take():  # noqa: ASYNC110, it is other processes that have it
                 await anyio.sleep(LOCK_CHECK)
             return
-        raise OSError(errno.EBUSY, "another run is renaming its files there", self._folder)
+        raise OSError(errno.EBUSY, "another run is renaming its files here", self._folder)
 
     def _rename(self) -> None:
         new = {file.temporary: identity(file.number) or "" for file in self._files}

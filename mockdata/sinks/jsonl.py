@@ -14,16 +14,17 @@ __all__ = ["JsonlSink"]
 
 
 class JsonlSink:
-    """Writes a file of JSON lines for each vault or table in a folder, which it makes.
+    """Writes JSON lines to a folder: one file for each vault or table.
 
-    It is ``<name>.jsonl``, with an object a record. The keys are the names of the columns: a
-    vault's data column and token column, or those of the table. All values are strings. The files
-    are complete or absent, as those of ``CsvSink`` are. Raises OSError, with the file's name.
+    The file is ``<name>.jsonl``, with one object for each record. The keys are the names of the
+    columns: a vault's data column and token column, or the table's columns. All values are strings.
+    Files are complete or absent, as with ``CsvSink``. Errors are an OSError with the file's name.
 
     Args:
-        folder: Its path; the folder above it has to be there.
-        clobber: Replace earlier files. If False, a file that is there is a FileExistsError.
-        fsync: Have the files and the folder reach the disk before the run ends.
+        folder: The folder's path, or the URL of an object store. The folder is made, but the folder
+            above it must exist.
+        clobber: Replace existing files. If False, an existing file is a FileExistsError.
+        fsync: Wait until the files and the folder are on the disk.
 
     """
 
@@ -37,7 +38,7 @@ class JsonlSink:
         self._place = place_at(folder, clobber=clobber, fsync=fsync)
 
     def open(self, run: Run) -> AbstractAsyncContextManager[Session]:
-        """Make the files for the workers to fill."""
+        """Create the files for the workers to fill."""
         layouts: dict[str, Layout] = {v.name: json_objects(v.columns) for v in run.vaults}
         files = {}
         for vault in run.vaults:

@@ -63,7 +63,7 @@ def place_at(path: str | os.PathLike[str], *, clobber: bool, fsync: bool) -> Pla
         return Folder(text, clobber, fsync)
     check_url(text)
     if fsync:
-        raise PlanError("fsync", f"is for files in a folder, and {text} is an object store")
+        raise PlanError("fsync", f"only works with a folder, and {text} is an object store")
     from mockdata.sinks.stores.store import Store
 
     return Store(text, clobber)

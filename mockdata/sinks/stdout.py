@@ -38,14 +38,14 @@ AHEAD: Final = 4
 
 
 class StdoutSink:
-    """Writes a row a record, one vault after the other in the run's order.
+    """Writes one row for each record to standard output, vault after vault.
 
-    They go to ``sys.stdout`` as it is when the run begins, behind what has been printed to it: as
-    UTF-8 or, where it has no ``buffer``, as in a notebook, as text. JSON lines take any vaults and
-    tables; CSV has one header, so it takes vaults, or one table with nothing beside it.
+    Rows go to whatever ``sys.stdout`` is when the run begins, after anything printed before. They
+    are UTF-8, or text if the stream has no ``buffer``, as in a notebook. JSON lines take any vaults
+    and tables. CSV has one header, so it takes vaults, or one table and nothing else.
 
-    Raises PlanError for CSV of a table beside anything else, OSError if standard output is closed,
-    BrokenPipeError if nobody reads it any more.
+    Raises PlanError for a table with anything else in CSV, OSError if standard output is closed,
+    and BrokenPipeError if nothing reads it any more.
     """
 
     def __init__(self, format: Format = "csv", *, header: bool = True) -> None:
@@ -85,7 +85,7 @@ def _header(run: Run) -> bytes:
     tables = [vault for vault in run.vaults if vault.is_table]
     if tables and len(run.vaults) > 1:
         raise PlanError(
-            "format", f"csv takes the table {tables[0].name} alone, as it has one header; say jsonl"
+            "format", f"csv has one header, so the table {tables[0].name} must be alone; use jsonl"
         )
     columns = tables[0].columns if tables else ("vault", "value", "token")
     return f"{','.join(columns)}\n".encode()
@@ -99,8 +99,10 @@ def _csv_rows(vault: VaultRun) -> Rows:
 def _json_rows(vault: VaultRun) -> Rows:
     if vault.is_table:
         if "table" in vault.columns:
-            problem = f'jsonl has the name of a table as "table", and {vault.name} has a column of '
-            raise PlanError("format", problem + "that name; give it another, or say csv")
+            problem = (
+                f'jsonl needs the key "table" for itself, and {vault.name} has such a column; '
+            )
+            raise PlanError("format", problem + "rename the column, or use csv")
         return json_objects(vault.columns, table=vault.name)
     return json_objects(("value", "token"), vault=vault.name)
 

@@ -1,6 +1,6 @@
-"""To test with: sinks that keep, stall and fail, and the checks that one's own sink has to pass.
+"""For tests: sinks that keep, stall and fail, and the checks that your own sink must pass.
 
-Ours are tested with these, and whatever is built on us can be too.
+mockdata's own tests use them, and yours can too.
 """
 
 from __future__ import annotations

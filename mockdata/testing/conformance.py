@@ -1,4 +1,4 @@
-"""What a sink has to do, checked by running it: for the author of a sink."""
+"""Checks what a sink must do, by running it. For authors of sinks."""
 
 from __future__ import annotations
 
@@ -54,46 +54,43 @@ async def check_sink(
     any_text: bool = False,
     step_timeout: float = 60.0,
 ) -> None:
-    """Run a sink through what it will meet, and say what is wrong with it, if anything is.
+    """Run a sink through everything that it will meet, and report the first fault.
 
-    The runs are real: one record; none; 85,002, of four vaults side by side; one that fails when
-    one vault is done and another is not; one that is cancelled while a batch is being written; and
-    two at once, of which one fails. Each has a sink of its own, but for the last two, which share
-    one. What is checked:
+    The runs are real. One has a single record, one has none, and one has 85,002 in four vaults. One
+    fails when one vault is done and another is not. One is cancelled while a batch is being
+    written. Two run at the same time, and one of these fails. Each run gets a new sink, but the
+    last two share one. These are the checks:
 
-    - **Form.** ``open(run)`` returns an async context manager that can be left once, and yields an
-      async callable or a ``Session``, with either ``write`` or files for each vault.
-    - **Errors and cancellation.** A run that fails raises what it failed with, and a cancelled one
-      ends as cancelled: leaving the sink neither raises something else nor swallows it. Such a run
-      is not committed; every other one is, once.
-    - **Order and completeness**, if there is ``read_back``: each vault's records, each once, in
-      index order, character by character, and nothing of another vault. After a run that failed or
-      was cancelled, nothing.
-    - **Layouts**, if the session has any, are of the run's vaults, and the rows that the sink is
-      given are those of the records. What ``encode`` makes is checked by ``read_back`` alone.
-    - **Two runs at once** share nothing: of the one that fails, no record is found among those of
-      the other.
-    - **Back-pressure.** When the writer has returned from a vault's last batch, few of the batches
-      are still referred to. (A sink that queues copies is not found out.)
-    - **Batches kept** by something else stay valid: the sink does not release their memory.
-    - **A delivery**, if the session has one, accounts for the run's records.
-    - **Time.** Nothing waits longer than ``step_timeout``, and when a run has ended, no task of the
-      sink's goes on.
+    - **Form.** ``open(run)`` returns an async context manager that can be left once. It yields an
+      async callable, or a ``Session`` with either ``write`` or files for each vault.
+    - **Errors and cancellation.** A failed run raises what it failed with, and a cancelled run ends
+      as cancelled: leaving the sink neither replaces nor swallows the error. Such a run is not
+      committed. Every other run is committed once.
+    - **Order and completeness**, with ``read_back``: all records of each vault, each once, in index
+      order, character by character. After a run that failed or was cancelled, none.
+    - **Layouts**, if the session has any, are for vaults of the run, and the sink's rows are those
+      of the records. Only ``read_back`` checks what ``encode`` makes.
+    - **Two runs at once** share nothing: no record of the failed run is among those of the other.
+    - **Back-pressure.** When the writer has returned from a vault's last batch, it holds on to few
+      of the batches. (This does not find a sink that queues copies.)
+    - **Kept batches** stay valid: the sink does not release their memory.
+    - **A delivery**, if the session has one, accounts for all records of the run.
+    - **Time.** No step takes longer than ``step_timeout``, and the sink leaves no task running.
 
     Args:
-        make_sink: Returns a new sink, for a place where nothing is yet.
-        read_back: Called, plain or async, with the sink and the name of a vault once a run has
-            ended; returns the (value, token) pairs that the sink has made permanent, in order.
-        atomic: Whether a run is written as a whole or not at all. If false, a run that fails may
-            leave some of its records, each once.
+        make_sink: Returns a new sink for an empty place.
+        read_back: Called when a run has ended, with the sink and a vault's name. It returns the
+            (value, token) pairs that the sink made permanent, in order. It may be async.
+        atomic: Whether a run is written as a whole or not at all. If False, a failed run may leave
+            some of its records, each once.
         keeps_batches: Whether the sink keeps batches on purpose.
-        any_text: Whether to run a vault more, ``odd``, whose values and tokens have quotes, commas,
-            backslashes, spaces at either end, and characters of up to four bytes.
-        step_timeout: Seconds that a step of the sink may take: to open, to write a batch, to
+        any_text: Whether to run one more vault, ``odd``, whose texts have quotes, commas,
+            backslashes, spaces at both ends, and characters of up to four bytes.
+        step_timeout: How many seconds each step of the sink may take: to open, to write a batch, to
             commit, or to leave.
 
     Raises:
-        AssertionError: The sink does something else; the message says what, and in which run.
+        AssertionError: The sink has a fault. The message says what it is, and in which run.
 
     """
     bench = _Bench(make_sink, read_back, atomic, keeps_batches, step_timeout)

@@ -1,4 +1,4 @@
-"""Sinks to test with: one that keeps what it is given, one that stalls, and one that fails."""
+"""Sinks for tests: one keeps what it receives, one stalls, and one fails."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["FailingSink", "ListSink", "StallingSink"]
 
 
 class ListSink:
-    """Keeps what it is given: ``batches``, lists by vault, and ``outcomes``, one for each run.
+    """Keeps what it receives: ``batches``, a list for each vault, and ``outcomes``, one per run.
 
-    An outcome is None for a run that was committed, or what ended the run. ``batch_size`` is how
-    many records a batch should have.
+    The outcome is None if the run was committed, or else the exception that ended it.
+    ``batch_size`` is how many records a batch has.
     """
 
     def __init__(self, batch_size: int = BATCH) -> None:
@@ -27,11 +27,11 @@ class ListSink:
         self.outcomes: list[BaseException | None] = []
 
     def records(self, vault: str) -> list[Record]:
-        """Return the vault's records in the order they came in."""
+        """Return a vault's records in the order in which they came."""
         return [record for batch in self.batches[vault] for record in batch]
 
     def lines(self, vault: str) -> tuple[bytes, ...]:
-        """Return each column's lines, all batches' in one: a vault's data lines and token lines."""
+        """Return the lines of each column, all batches joined: data lines and token lines."""
         outputs = [batch.outputs for batch in self.batches[vault]]
         return tuple(map(b"".join, zip(*outputs, strict=True))) or self._nothing[vault]
 
@@ -74,9 +74,9 @@ class _InterruptedSink(ListSink):
 
 
 class StallingSink(_InterruptedSink):
-    """Takes ``batches_first`` batches, then waits until ``go_on`` is set.
+    """Takes ``batches_first`` batches, then waits until you set ``go_on``.
 
-    ``stalled`` is set when the first of the vaults waits.
+    ``stalled`` is set when the first vault waits.
     """
 
     def __init__(self, batches_first: int = 0) -> None:

@@ -77,7 +77,7 @@ SOURCES: Final[Mapping[str, str]] = {
     "in all area codes that its format allows: 712 x 100 numbers.",
     "card": "The first six digits of test cards that card networks and gateways publish: Visa "
     "4111 11, Mastercard 2223 00 and 5555 55, Discover 6011 11; nine digits and a check digit.",
-    "mrn": "Nine digits: each hospital numbers its records in a way of its own.",
+    "mrn": "Nine digits. Each hospital has its own way to number records.",
     "npi": "National provider identifiers that begin with 2: allowed by 45 CFR 162.406, but not "
     "issued so far, since all begin with 1. Check digit over 80840 and nine digits (CMS).",
     "address": "Invented, with ZIP codes that begin with 003, a prefix that the US Postal Service "

@@ -59,8 +59,8 @@ def _no_vault(table: Table) -> str:
     from mockdata.vaults.catalogue import READY_MADE
 
     if table.name in READY_MADE:
-        return f"{table.name} is a table here, in place of the vault; give it another name"
-    return f"{table.name} is a table; refer to a vault, as its columns may do"
+        return f"{table.name} is a table here and replaces the vault; give it another name"
+    return f"{table.name} is a table; refer to the vaults that its columns refer to"
 
 
 class Expander:
@@ -114,7 +114,7 @@ class Expander:
             added = [*self._expanded(owner, side, piece, place)]
             width += sum(self.profile(item.piece).most_bytes for item in added)
             if width > LIMIT:
-                problem = f"with this, a text may have more than {LIMIT} bytes"
+                problem = f"a text with this may have more than {LIMIT} bytes"
                 raise mistake(owner, side, place, problem)
             items += added
         self._check_contents(owner, side, items)
@@ -139,7 +139,7 @@ class Expander:
         if node in self._path:
             circle = [*self._path[self._path.index(node) :], node]
             names = " -> ".join(".".join(step) for step in circle)
-            raise mistake(owner, side, place, f"references in a circle: {names}")
+            raise mistake(owner, side, place, f"references form a circle: {names}")
         if len(self._path) >= DEPTH:
             problem = f"more than {DEPTH} references lead from one to the next"
             raise mistake(owner, side, place, problem)

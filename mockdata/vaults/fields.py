@@ -39,15 +39,17 @@ def number(arguments: str, place: int) -> Piece:
             problem = f"{text} is the wrong way round; did you mean {high}-{low}?"
             raise PatternError(place, problem)
         if ranges and first <= ranges[-1][1]:
-            raise PatternError(place, f"{text} does not begin after the range before it ends")
+            raise PatternError(place, f"{text} must begin after the end of the range before it")
         if high[0] == "0" and len(high) > 1 and not _padded(low):
-            raise PatternError(place, f"{high} is padded with zeros, and {low} is not")
+            raise PatternError(place, f"{high} is padded with zeros, but {low} is not")
         ranges.append((first, last))
         width = max(width, len(low)) if _padded(low) else width
         shortest = min(shortest, len(low))
         place += len(text) + 1
     if shortest < width:
-        raise PatternError(place - len(arguments) - 1, "some ranges are padded and some are not")
+        raise PatternError(
+            place - len(arguments) - 1, "some ranges are padded with zeros and some are not"
+        )
     return Number(tuple(ranges), width)
 
 
@@ -76,7 +78,7 @@ def date(arguments: str, place: int) -> Piece:
     try:
         first, last = map(dt.date.fromisoformat, days)
     except ValueError:
-        raise PatternError(place, f"{bounds} has a day that no calendar has") from None
+        raise PatternError(place, f"{bounds} has a day that does not exist") from None
     if first > last:
         hint = f"did you mean {last}..{first}?"
         raise PatternError(place, f"{bounds} is the wrong way round; {hint}")
@@ -110,7 +112,7 @@ def _days(days: Date, place: int) -> Piece:
     if day_of_year and ("Y" in directives or ("y" in directives and _within_century(days))):
         return days
     if days.size > DAYS:
-        raise PatternError(place, "this format writes days alike that are centuries apart")
+        raise PatternError(place, "this format writes days of different centuries the same way")
     weights: dict[str, int] = {}
     for k in range(days.size):
         text = spelled(days.first + dt.timedelta(k), days.format)
@@ -132,7 +134,7 @@ def _counts(arguments: str, place: int, most: int, form: str) -> list[int]:
     numbers: list[int] = []
     for text in arguments.split(","):
         if len(numbers) == most:
-            raise PatternError(place, f"one number too many; write {form}")
+            raise PatternError(place, f"there is one number too many; write {form}")
         if not _is_number(text):
             raise PatternError(place, f"{shown(text)} is not a whole number; write {form}")
         if _padded(text):
@@ -150,7 +152,7 @@ def index(arguments: str, place: int) -> Piece:
     if step == 0:
         raise PatternError(place, "a step of 0 would repeat; write {index:START,STEP}")
     if start + step * RECORDS > MOST:
-        raise PatternError(place, f"{arguments} leads beyond {MOST}")
+        raise PatternError(place, f"{arguments} goes above {MOST}")
     return Index(start, step)
 
 

@@ -64,7 +64,7 @@ def _given(vaults: Vaults) -> Mapping[str, Vault | Table]:
     given: dict[str, Vault | Table] = {}
     for definition in vaults.values() if isinstance(vaults, Mapping) else vaults:
         if not isinstance(definition, Vault | Table):
-            raise PlanError("vaults", f"{shown(definition)} is no Vault and no Table")
+            raise PlanError("vaults", f"{shown(definition)} is neither a Vault nor a Table")
         if definition.name in given:
             raise PlanError("vaults", f"there are two definitions of {definition.name}")
         given[definition.name] = definition
@@ -72,12 +72,12 @@ def _given(vaults: Vaults) -> Mapping[str, Vault | Table]:
 
 
 def read_vaults(path: str | os.PathLike[str]) -> dict[str, Vault | Table]:
-    """Return the vaults and tables that a TOML file defines, in its order, vaults first.
+    """Return the vaults and tables that a TOML file defines, in the file's order, vaults first.
 
-    Each may refer to the others and to the ready-made ones. Lists that stand in files are read too,
-    by paths relative to the TOML file's folder; no other file is, and nothing in a file runs code.
-    Raises PlanError in one line that names file, vault, column and place, and OSError if the file
-    itself cannot be read.
+    They may refer to one another and to the ready-made vaults. Lists in files of their own are read
+    too, with paths relative to the TOML file's folder. No other file is read, and nothing in a file
+    runs code. Raises PlanError for a mistake, in one line with the file, vault, column and place,
+    and OSError if the file cannot be read.
     """
     if not isinstance(path, str | os.PathLike):
         raise PlanError("vaults", f"{shown(path)} is not the path of a file")
@@ -97,7 +97,7 @@ def _decoded(name: str) -> dict[str, Any]:
 
     data = _content(name)
     if len(data) > BYTES:
-        raise PlanError(one_line(name), f"more than {BYTES} bytes")
+        raise PlanError(one_line(name), f"has more than {BYTES} bytes")
     try:
         return tomllib.loads(data.decode("utf-8-sig").replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
@@ -131,7 +131,7 @@ class _Reader:
         vaults = _section(document, "vaults")
         tables = _section(document, "tables")
         for both in vaults.keys() & tables.keys():
-            raise PlanError(f"table {both}", "a vault has this name too")
+            raise PlanError(f"table {both}", "a vault has the same name")
         found: dict[str, Vault | Table] = {}
         found |= {name: self._vault(name, settings) for name, settings in vaults.items()}
         found |= {name: self._table(name, columns) for name, columns in tables.items()}
@@ -148,11 +148,11 @@ class _Reader:
             raise PlanError(where, f"write [vaults.{name}] and its settings below")
         _known(where, settings, SETTINGS)
         if "value" not in settings:
-            raise PlanError(where, "it has no value; write value = 'PATTERN'")
+            raise PlanError(where, "has no value; write value = 'PATTERN'")
         arguments = dict(settings)
         lists = arguments.pop("lists", {})
         if not isinstance(lists, dict):
-            raise PlanError(where, "lists is no list itself; write lists.NAME = [...]")
+            raise PlanError(where, "lists needs names; write lists.NAME = [...]")
         arguments["lists"] = {key: self._list(texts) for key, texts in lists.items()}
         return Vault(name, **arguments, source=self._name)
 
@@ -170,7 +170,7 @@ def _section(document: dict[str, Any], name: str) -> dict[str, object]:
     """Return the definitions of a section by their names, which are names."""
     section: object = document.get(name, {})
     if not isinstance(section, dict):
-        raise PlanError(name, f"write [{name}.NAME] for each of them")
+        raise PlanError(name, f"write [{name}.NAME] for each one")
     for key in section:
         checked_name(name.removesuffix("s"), key)
     return section

@@ -51,7 +51,7 @@ class TextList:
         if isinstance(given, Sequence) and not isinstance(given, bytes | bytearray):
             return _checked([*given], [], "text")
         kind = type(given).__name__
-        raise PatternError(0, f"a list is texts or the path of a file with them, and not {kind}")
+        raise PatternError(0, f"a list must be texts or the path of a file, not {kind}")
 
     @classmethod
     def _of_file(cls, path: str) -> TextList:
@@ -85,7 +85,7 @@ def _text(path: str) -> str:
     if not regular:
         raise PatternError(0, "not a regular file")
     if len(data) > BYTES:
-        raise PatternError(0, f"more than {BYTES} bytes")
+        raise PatternError(0, f"has more than {BYTES} bytes")
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -110,11 +110,13 @@ def _columns(text: str) -> tuple[list[str], list[object]]:
     try:
         header = next(reader, [])
         if sorted(header) != HEADER:
-            raise PatternError(0, "CSV begins with the line text,weight; name a plain list .txt")
+            raise PatternError(
+                0, "CSV must start with the line text,weight; name a plain list .txt"
+            )
         at = header.index("text")
         for line, row in enumerate(reader, 2):
             if len(row) != 2 or reader.line_num != line:
-                raise PatternError(0, f"line {line} is not two fields, text and weight")
+                raise PatternError(0, f"line {line} must have two fields, text and weight")
             texts.append(row[at])
             weights.append(_weight(row[1 - at]))
     except csv.Error as error:
@@ -131,11 +133,11 @@ def _checked(
 ) -> TextList:
     """Return the list once it is known to be right; ``unit`` and ``first`` number its texts."""
     if not 1 <= len(texts) <= TEXTS:
-        raise PatternError(0, f"{len(texts)} texts; a list has from 1 to {TEXTS}")
+        raise PatternError(0, f"has {len(texts)} texts; a list has from 1 to {TEXTS}")
     _check_texts(texts, unit, first)
     for number, weight in enumerate(weights, first):
         if type(weight) is not int or not 1 <= weight <= HEAVIEST:
-            problem = f"{shown(weight)} is no weight: a whole number from 1 to {HEAVIEST}"
+            problem = f"weight {shown(weight)} is not a whole number from 1 to {HEAVIEST}"
             raise PatternError(0, f"{unit} {number}: {problem}")
     return TextList(tuple(texts), tuple(weights))  # type: ignore[arg-type]
 
@@ -145,7 +147,7 @@ def _check_texts(texts: list[object] | list[str], unit: str, first: int) -> None
     seen: set[str] = set()
     for number, text in enumerate(texts, first):
         if not isinstance(text, str):
-            raise PatternError(0, f"{unit} {number} is no text but {shown(text)}")
+            raise PatternError(0, f"{unit} {number} is not a text: {shown(text)}")
         if not text:
             raise PatternError(0, f"{unit} {number} is empty")
         if text in seen:

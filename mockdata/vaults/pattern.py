@@ -83,7 +83,7 @@ class Pattern:
         if len(text) > LENGTH:
             raise PatternError(LENGTH + 1, f"a pattern has at most {LENGTH} characters")
         if place := control(text):
-            raise PatternError(place, f"a pattern has no character {text[place - 1]!a}")
+            raise PatternError(place, f"a pattern cannot have the character {text[place - 1]!a}")
         parser = _Parser(text, lists or {}, kind)
         parser.read()
         return cls(text, tuple(parser.pieces), tuple(parser.places))
@@ -101,7 +101,7 @@ class _Parser(Scanner):
         begin, end = self.at, self.text.find("}", self.at)
         inside = self.text[begin + 1 : end]
         if end < 0 or "{" in inside:
-            raise self.error(r"this '{' is never closed; write \{ for itself")
+            raise self.error(r"this '{' is never closed; write \{ for the character itself")
         if inside[:1].isdigit():
             raise self.error(
                 f"{{{inside[:20]}}} repeats a class or a group; there is none before it"
@@ -134,7 +134,7 @@ class _Parser(Scanner):
             return piece
         if name in self.lists:
             if arguments is not None:
-                raise self.error(f"{{{name}}} is a list and takes nothing behind a colon", begin)
+                raise self.error(f"{{{name}}} is a list and takes nothing after a colon", begin)
             return self.lists[name].piece(name)
         raise self.error(self._unknown(name, arguments), begin)
 
@@ -143,7 +143,7 @@ class _Parser(Scanner):
             form = {"number": "{number:1-899}", "date": "{date:1940-01-01..2010-12-31}"}[name]
             return f"{{{name}}} lacks its bounds; did you mean {form}?"
         if name in BARE:
-            return f"{{{name}}} takes nothing behind a colon; did you mean {{{name}}}?"
+            return f"{{{name}}} takes nothing after a colon; did you mean {{{name}}}?"
         return f"no field {{{name[:40]}}}{self._known(name)}"
 
     def _known(self, word: str) -> str:
@@ -160,5 +160,5 @@ class _Parser(Scanner):
 
     def _reference(self, vault: str, what: str, arguments: str | None, begin: int) -> Piece:
         if arguments is not None and what not in NAMES:
-            raise self.error(f"{{{vault}.{what}}} takes nothing behind a colon", begin)
+            raise self.error(f"{{{vault}.{what}}} takes nothing after a colon", begin)
         return Reference(vault, what, self._case(f"{vault}.{what}", arguments, begin))

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["Resolved", "Resolver", "check_count"]
 
 AMBIGUOUS: Final = (
-    "this varies in length and what follows may continue it, so that two records could read alike; "
-    "pad it, or set it apart by a character that neither has"
+    "its length varies and what follows may continue it, so two records could read the same; pad "
+    "it, or separate the two with a character that neither can have"
 )
 
 
@@ -288,5 +288,5 @@ def _size(item: Item) -> int:
 def _check_distinct(vault: Vault, column: Column) -> None:
     if vault.distinct is None or column.capacity is None or vault.distinct <= column.capacity:
         return
-    problem = f"distinct = {vault.distinct}, and only {column.capacity} texts differ"
+    problem = f"distinct = {vault.distinct}, but there are only {column.capacity} different texts"
     raise mistake(vault, column.side, 0, problem)

@@ -53,7 +53,7 @@ def cut(pieces: Sequence[Piece], places: Sequence[int], same: Same, measure: Mea
     right = _keep(row, same.right, "last", measure)
     row.reverse()
     if left + right > len(row):
-        raise PatternError(0, f"keeps {same.left} and {same.right} characters, more than there are")
+        raise PatternError(0, f"keeps {same.left} and {same.right} characters, but there are fewer")
     made = Cut(tuple(p for p, _ in row), tuple(at for _, at in row), left, right)
     _check_drawn(made)
     return made
@@ -64,7 +64,7 @@ def _check_drawn(made: Cut) -> None:
     middle = made.pieces[made.left : len(made.pieces) - made.right]
     drawn = (Choice, Number, Date, Weighted, Suffix, Uuid)
     if not any(isinstance(piece, drawn) and getattr(piece, "size", 2) > 1 for piece in middle):
-        raise PatternError(0, "draws nothing anew, so that the token is the value itself")
+        raise PatternError(0, "draws nothing, so the token would be the value itself")
 
 
 def _keep(row: list[tuple[Piece, int]], wanted: int, which: str, measure: Measure) -> int:
@@ -93,7 +93,7 @@ def _keep(row: list[tuple[Piece, int]], wanted: int, which: str, measure: Measur
             return count + 1
         taken += seen.least
     if taken < wanted:
-        raise PatternError(0, f"keeps the {which} {wanted} characters, and there are {taken}")
+        raise PatternError(0, f"keeps the {which} {wanted} characters, but there are only {taken}")
     return len(row)
 
 

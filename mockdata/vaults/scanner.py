@@ -18,16 +18,16 @@ DIGITS: Final = tuple("0123456789")
 SHORTHANDS: Final = {"w": "[A-Za-z0-9_]", "D": "[A-Za-z]", "s": "a space"}
 
 NOTHING: Final = {
-    ".": r"'.' would stand for any character; write \. for itself, or a class such as [A-Z0-9]",
-    "*": r"'*' would have no end; write \* for itself, or a count such as [0-9]{4}",
-    "+": r"'+' would have no end; write \+ for itself, or a count such as [0-9]{4}",
-    "?": r"'?' would leave something out; write \? for itself, or a group such as (A|)",
-    "^": r"'^' stands at the beginning alone; write \^ for itself",
-    "$": r"'$' stands at the end alone; write \$ for itself",
-    "|": r"'|' stands in a group alone, as in (A|B); write \| for itself",
-    "]": r"']' closes nothing; write \] for itself",
-    ")": r"')' closes nothing; write \) for itself",
-    "}": r"'}' closes nothing; write \} for itself",
+    ".": r"'.' means any character; write \. for a dot, or a class such as [A-Z0-9]",
+    "*": r"'*' has no upper limit; write \* for a star, or a count such as [0-9]{4}",
+    "+": r"'+' has no upper limit; write \+ for a plus sign, or a count such as [0-9]{4}",
+    "?": r"'?' makes something optional; write \? for a question mark, or a group such as (A|)",
+    "^": r"'^' may only come first; write \^ for the character itself",
+    "$": r"'$' may only come last; write \$ for the character itself",
+    "|": r"'|' belongs in a group, as in (A|B); write \| for the character itself",
+    "]": r"']' closes nothing; write \] for the character itself",
+    ")": r"')' closes nothing; write \) for the character itself",
+    "}": r"'}' closes nothing; write \} for the character itself",
 }
 
 
@@ -106,23 +106,25 @@ class Scanner:
         """Return the character behind the backslash at this place, which stays where it is."""
         following = self.text[self.at + 1 : self.at + 2]
         if not following:
-            raise self.error(r"a backslash at the end; write \\ for itself")
+            raise self.error(r"a backslash at the end; write \\ for a backslash")
         if following in ESCAPED:
             return following
         if following == "d":
-            raise self.error(r"\d is any of ten digits, and a single character belongs here")
-        hint = f"\\ stands before d and {ESCAPED}"
+            raise self.error(r"\d means any of ten digits, but a single character belongs here")
+        hint = f"a backslash may come before d and {ESCAPED}"
         if following in SHORTHANDS:
             hint = f"did you mean {SHORTHANDS[following]}?"
         elif following == "-":
-            hint = "write - for itself, in a class as the last character"
+            hint = "write - alone; in a class, write it last"
         raise self.error(f"no \\{following}; {hint}")
 
     def _class(self) -> None:
         begin, self.at = self.at, self.at + 1
         members: dict[str, None] = {}
         if self.text.startswith("^", self.at):
-            raise self.error(r"a class says what it has, not what it lacks; write \^ for itself")
+            raise self.error(
+                r"a class lists what it has, not what it excludes; write \^ for a literal ^"
+            )
         while (character := self.text[self.at : self.at + 1]) != "]":
             if not character:
                 raise self.error("this '[' is never closed", begin)
@@ -158,12 +160,12 @@ class Scanner:
             character = self._escaped()
             self.at += 1
         elif character == "[":
-            raise self.error(r"'[' within a class is written \[")
+            raise self.error(r"in a class, write \[ for '['")
         elif not character:
             raise self.error("a class is never closed")
         elif not character.isascii():
             raise self.error(
-                f"{shown(character)} is beyond ASCII; a class has ASCII alone, a group any text"
+                f"{shown(character)} is not ASCII; a class has only ASCII, a group has any text"
             )
         self.at += 1
         return character
@@ -198,7 +200,7 @@ class Scanner:
                 self.at += 2
             else:
                 raise self.error(
-                    f"{character!r} in a group of plain texts; write \\{character} for itself"
+                    f"a group has plain texts; write \\{character} for {character!r} itself"
                 )
         return "".join(parts)
 
@@ -209,7 +211,7 @@ class Scanner:
             times = self._times(count)
             self.at += len("{}") + len(count)
             if self._count():
-                raise self.error("a repeat is not repeated; multiply the two numbers")
+                raise self.error("two repeats in a row; multiply the two numbers")
         self.add(choice, begin, times)
 
     def _count(self) -> str:
@@ -222,7 +224,7 @@ class Scanner:
 
     def _times(self, text: str) -> int:
         if not text.isdecimal() or not text.isascii():
-            raise self.error(f"a repeat is one whole number, as {{4}}, and not {{{text[:20]}}}")
+            raise self.error(f"a repeat is one whole number such as {{4}}, not {{{text[:20]}}}")
         if not 1 <= int(text[:20]) <= LIMIT:
-            raise self.error(f"a repeat is from 1 to {LIMIT}, and not {text[:20]}")
+            raise self.error(f"a repeat is from 1 to {LIMIT}, not {text[:20]}")
         return int(text)

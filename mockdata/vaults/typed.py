@@ -22,9 +22,9 @@ SURE_DIGITS: Final = 18
 def misfit(type: Type, pieces: Sequence[Piece]) -> str:
     """Return why pieces that depend on no other vault do not fit a type; empty where they do."""
     if type == "int64" and not _is_int64(pieces):
-        return f"int64 is for digits alone, up to {2**63 - 1}"
+        return f"int64 takes only digits, up to {2**63 - 1}"
     if type == "date" and not _is_date(pieces):
-        return "date is for one day as 2024-12-31: {date:A..B}, or a reference to one"
+        return "date takes one day such as 2024-12-31: {date:A..B}, or a reference to one"
     return ""
 
 

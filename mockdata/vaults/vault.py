@@ -34,13 +34,12 @@ Lists = Mapping[str, Sequence[str] | Mapping[str, int] | str | os.PathLike[str]]
 
 @frozen
 class Vault:
-    """A vault: the pattern of its values, that of its tokens, and the names of its columns.
+    """A vault: a pattern for its values, a pattern for its tokens, and the names of its columns.
 
-    ``value`` and ``token`` are patterns; without a token, tokens are
-    ``tok_NAME_{timestamp}_{suffix}``. ``lists`` are the lists that a pattern's fields may name,
-    ``distinct`` is how many different records there are, and with ``repeats`` a value may come
-    again. A mistake raises PlanError, which says where in the pattern it is; references to other
-    vaults are looked up when the vault is used.
+    Without ``token``, tokens are ``tok_NAME_{timestamp}_{suffix}``. ``lists`` are the lists that
+    the patterns may name. ``distinct`` is how many different records there are. With ``repeats``,
+    values and tokens may repeat. A mistake raises PlanError, which says where in the pattern it is.
+    References to other vaults are looked up when you use the vault.
 
     >>> pin = Vault("pin", value="[0-9]{4}", token="{same}")
     >>> pin.data_column, pin.token_column
@@ -98,9 +97,9 @@ class Vault:
             source=source,
         )
         if self.data_column == self.token_column:
-            raise PlanError(where, f"both columns are called {shown(self.data_column)}")
+            raise PlanError(where, f"both columns are named {shown(self.data_column)}")
         if distinct is not None and repeats:
-            raise PlanError(where, "distinct and repeats contradict each other; leave one out")
+            raise PlanError(where, "distinct and repeats cannot be combined; leave one out")
 
     def __hash__(self) -> int:
         return hash((self.name, self.value, self.token))  # and not of its lists, which may be long
@@ -108,7 +107,7 @@ class Vault:
 
 @frozen
 class TableColumn:
-    """A column of a table: its name, its pattern, and the type that its texts are written in."""
+    """A column of a table: its name, its pattern, and the type of its texts."""
 
     name: str
     pattern: Pattern
@@ -117,10 +116,10 @@ class TableColumn:
 
 @frozen
 class Table:
-    """A table: columns whose patterns mostly refer to vaults, so that a row is one person.
+    """A table: columns with patterns that mostly refer to vaults, so that one row is one person.
 
-    ``columns`` maps a name to a pattern, or to ``{"pattern": ..., "type": ...}`` with the type
-    ``string`` (without one), ``int64`` or ``date``. A mistake raises PlanError.
+    ``columns`` maps each name to a pattern, or to ``{"pattern": ..., "type": ...}``. The type is
+    ``string`` (the default), ``int64`` or ``date``. A mistake raises PlanError.
 
     >>> Table("people", {"id": {"pattern": "{index:1}", "type": "int64"}}).columns[0].type
     'int64'
@@ -152,8 +151,8 @@ def checked_name(what: str, name: object) -> str:
     if not is_name(name):
         raise PlanError(
             what,
-            f"{shown(name)} is no name: lower-case letters, digits and underscores, a letter "
-            "first, 64 characters at most",
+            f"{shown(name)} is not a name: use lower-case letters, digits and underscores, with a "
+            "letter first and at most 64 characters",
         )
     return name
 
@@ -168,11 +167,11 @@ def _lists(where: str, lists: object) -> dict[str, TextList]:
     try:
         given: dict[object, object] = dict(lists)  # type: ignore[call-overload]
     except (TypeError, ValueError):
-        raise PlanError(where, "lists is a mapping of name to texts, or to a file") from None
+        raise PlanError(where, "lists must map names to texts or to files") from None
     made: dict[str, TextList] = {}
     for name, texts in given.items():
         if not is_name(name):
-            raise PlanError(where, f"lists: {shown(name)} is no name such as domain or zip_code")
+            raise PlanError(where, f"lists: {shown(name)} is not a name such as domain or zip_code")
         label = f"lists.{name}"
         if name in FIELDS or name in ("value", "token"):
             raise PlanError(where, f"{label}: {name} means something else; give it another name")
@@ -193,7 +192,7 @@ def _pattern(
     where: str, label: str, text: object, lists: Mapping[str, TextList], kind: Kind
 ) -> Pattern:
     if not isinstance(text, str):
-        raise PlanError(where, f"{label}: a pattern is a text, and not {type(text).__name__}")
+        raise PlanError(where, f"{label}: a pattern must be a str, not {type(text).__name__}")
     try:
         return Pattern.parse(text, lists, kind)
     except PatternError as error:
@@ -203,13 +202,14 @@ def _pattern(
 
 def _column(where: str, label: str, name: object) -> str:
     if not isinstance(name, str):
-        raise PlanError(where, f"{label}: {shown(name)} is no text")
+        raise PlanError(where, f"{label}: {shown(name)} is not a text")
     if not name:
-        raise PlanError(where, f"{label}: it is empty")
+        raise PlanError(where, f"{label}: is empty")
     if place := control(name):
-        raise PlanError(where, f"{label}, character {place}: {name[place - 1]!a} is in no name")
+        problem = f"a name cannot have {name[place - 1]!a}"
+        raise PlanError(where, f"{label}, character {place}: {problem}")
     if utf8_width(name) > LIMIT:
-        raise PlanError(where, f"{label}: more than {LIMIT} bytes")
+        raise PlanError(where, f"{label}: has more than {LIMIT} bytes")
     return name
 
 
@@ -235,7 +235,7 @@ def _table_columns(where: str, columns: object) -> tuple[TableColumn, ...]:
     made = tuple(columns) if isinstance(columns, Iterable) else ()
     names = {column.name for column in made if isinstance(column, TableColumn)}
     if not isinstance(columns, Iterable) or len(names) < len(made):
-        raise PlanError(where, "columns is a mapping of a name to a pattern, for each of them")
+        raise PlanError(where, "columns must map each name to a pattern")
     return made
 
 
@@ -254,7 +254,7 @@ def _table_column(where: str, name: object, given: object) -> TableColumn:
         hint = did_you_mean(kind, TYPES)
         raise PlanError(where, f"{label}: no type {shown(kind)}{hint}")
     if "pattern" not in settings:
-        raise PlanError(where, f"{label}: it has no pattern")
+        raise PlanError(where, f"{label}: has no pattern")
     pattern = _pattern(where, label, settings["pattern"], {}, "column")
     column = TableColumn(cast("str", name), pattern, kind)
     refers = any(isinstance(piece, Reference) for piece in pattern.pieces)

@@ -30,19 +30,21 @@ SHARE: Final = 0.35
 
 
 class ParquetSink:
-    """Writes a Parquet file for each vault or table in a folder, which it makes.
+    """Writes Parquet files to a folder: one for each vault or table.
 
-    It is ``<name>.parquet``, with a vault's data column and token column side by side, or the
-    columns of the table in their types. The workers encode row groups of up to 100,000 records,
-    compressed by zstd. The footer has the run's seed, timestamp and part, the range of indices, and
-    the version of mockdata, under ``mockdata.seed`` and so on. The files are complete or absent, as
-    those of ``CsvSink`` are. Needs pyarrow: ``mockdata[parquet]``. Raises PlanError without it, or
-    for more records than a file has row groups for, and OSError, with the file's name.
+    The file is ``<name>.parquet``, with a vault's data column and token column side by side, or the
+    table's columns with their types. The workers encode row groups of up to 100,000 records and
+    compress them with zstd. The footer has the run's seed, timestamp and part, the range of
+    indices, and the version of mockdata, under ``mockdata.seed`` and so on. Files are complete or
+    absent, as with ``CsvSink``. Needs pyarrow, from the extra ``mockdata[parquet]``. Raises
+    PlanError without it, and for more records than fit in one file. Other errors are an OSError
+    with the file's name.
 
     Args:
-        folder: Its path; the folder above it has to be there.
-        clobber: Replace earlier files. If False, a file that is there is a FileExistsError.
-        fsync: Have the files and the folder reach the disk before the run ends.
+        folder: The folder's path, or the URL of an object store. The folder is made, but the folder
+            above it must exist.
+        clobber: Replace existing files. If False, an existing file is a FileExistsError.
+        fsync: Wait until the files and the folder are on the disk.
 
     """
 
@@ -58,7 +60,7 @@ class ParquetSink:
 
     @asynccontextmanager
     async def open(self, run: Run) -> AsyncIterator[Session]:
-        """Make the files, and write to them what the workers encode."""
+        """Create the files, and write to them what the workers encode."""
         blocks = self._blocks
         rows = {vault.name: _group_rows(vault) for vault in run.vaults}
         assemblies = {vault.name: _assembly(vault, run, blocks) for vault in run.vaults}
@@ -91,7 +93,7 @@ def _blocks() -> ModuleType:
     try:
         from mockdata.sinks.parquet import blocks
     except ImportError as error:
-        problem = "parquet needs pyarrow: pip install 'mockdata[parquet]'"
+        problem = "parquet needs pyarrow; run pip install 'mockdata[parquet]'"
         raise PlanError("sink", problem) from error
     return blocks
 
@@ -102,7 +104,8 @@ def _group_rows(vault: VaultRun) -> int:
     rows = max(min(GROUP, int(GROUP_BYTES / width)), 1)
     groups = min(MOST_GROUPS, MOST_CHUNKS // len(vault.columns))
     if vault.records > (most := groups * rows):
-        problem = f"{vault.records} are more than the {most} of a Parquet file; use parts"
+        problem = f"{vault.records} records do not fit in one Parquet file, which has up to {most}"
+        problem += "; make the run in parts"
         raise PlanError("counts", f"{vault.name}: {problem}")
     return rows
 

@@ -69,7 +69,7 @@ def _typed() -> str:
 def _checked(token: object) -> str:
     text = token.strip() if isinstance(token, str) else ""
     if not text or not text.isascii() or not text.isprintable():
-        raise PlanError("token", "not a bearer token: it has to be a text of ASCII characters")
+        raise PlanError("token", "not a bearer token: it must be ASCII text")
     return text
 
 

@@ -13,7 +13,7 @@ try:
     from pyreqwest.exceptions import DetailedPyreqwestError, RequestTimeoutError
 except ImportError as error:
     raise PlanError(
-        "sink", "skyflow needs pyreqwest: pip install 'pyreqwest>=0.15', or mockdata[skyflow]"
+        "sink", "skyflow needs pyreqwest; run pip install 'pyreqwest>=0.15', or mockdata[skyflow]"
     ) from error
 
 if TYPE_CHECKING:

@@ -85,9 +85,9 @@ def checked_url(url: object) -> str:
     if not is_url or not parts.hostname:
         raise PlanError("vault_url", f"{url!r} is not the URL of a vault, https://...")
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise PlanError("vault_url", "it has more than a scheme, a host, a port and a path")
+        raise PlanError("vault_url", "must have only a scheme, a host, a port and a path")
     if parts.scheme == "http" and not _is_here(parts.hostname):
-        raise PlanError("vault_url", f"{url!r} would send the bearer token unencrypted; say https")
+        raise PlanError("vault_url", f"{url!r} would send the bearer token unencrypted; use https")
     return text.rstrip("/")
 
 
@@ -101,7 +101,7 @@ def _is_here(host: str) -> bool:
 def checked_count(name: str, given: object) -> int:
     """Return a whole number from 1 on. Raises PlanError for anything else."""
     if type(given) is not int or given < 1:
-        raise PlanError(name, f"{given!r} is not a whole number from 1 on")
+        raise PlanError(name, f"{given!r} is not a whole number of at least 1")
     return given
 
 
@@ -122,7 +122,7 @@ def checked_seconds(name: str, given: object) -> float:
 def checked_timeout(name: str, given: object) -> float:
     """Return a time in seconds that is more than none. Raises PlanError for anything else."""
     if not checked_seconds(name, given):
-        raise PlanError(name, "it has to be more than 0 seconds")
+        raise PlanError(name, "must be more than 0 seconds")
     return given  # type: ignore[return-value]
 
 
@@ -156,7 +156,7 @@ def checked_targets(vaults: Mapping[str, str | VaultTarget]) -> dict[str, VaultT
         if not (isinstance(targets[name].id, str) and targets[name].id.strip()):
             raise PlanError("vaults", f"{given!r} has no id")
     if not targets:
-        raise PlanError("vaults", "none is given")
+        raise PlanError("vaults", "names no vault; give at least one")
     return targets
 
 

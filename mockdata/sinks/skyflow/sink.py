@@ -39,37 +39,38 @@ __all__ = ["SkyflowSink"]
 
 
 class SkyflowSink:
-    """Posts records to Skyflow vaults, by the requests that ``skyflow-loader`` makes.
+    """Posts records to Skyflow vaults, with the same requests as ``skyflow-loader``.
 
     Args:
         vault_url: ``https://...``, or ``http://`` for a server on this machine.
-        vaults: Name of a vault or table to vault id, or to a ``VaultTarget`` where the column is
-            another.
-        token: The bearer token, or a plain or async callable that returns one and is called again
-            when it has expired; if None, that of the environment variable SKYFLOW_BEARER_TOKEN,
-            or what is typed at the terminal.
-        batch_size: Records of a request, 10,000 at most. Only a vault's last request has fewer or,
-            in a run with a rate, those in between as well.
-        concurrency: Requests of a vault at a time.
-        byot: ENABLE; ENABLE_STRICT, which wants a token for every field; or DISABLE, which takes
-            none: only the values are sent.
-        upsert: The column by which records are updated that are there already; True for the column
-            that is sent, of vaults.
-        pause: Seconds before each request.
-        tries: How often a request is made, at most.
-        retry_seconds: How long it is tried, at most; the first try is given ``answer_timeout``.
-        backoff: Seconds that the first wait between two tries takes at most; it doubles, up to 30.
-        connect_timeout: Seconds to wait for a connection; no more than half of ``answer_timeout``
-            is.
-        answer_timeout: Seconds to wait for an answer, the connecting included.
-        grace: Seconds that requests in flight are given when the run ends early.
-        log_folder: Where error logs are written.
+        vaults: Name of a vault or table to its vault id, or to a ``VaultTarget`` if the column has
+            another name.
+        token: The bearer token, or a plain or async callable that returns one. The callable is
+            called again when the token has expired. None means the environment variable
+            SKYFLOW_BEARER_TOKEN, or what you type at the terminal.
+        batch_size: Records in a request, at most 10,000. Only a vault's last request is smaller,
+            unless the run has a rate.
+        concurrency: How many requests of a vault run at a time.
+        byot: ENABLE; ENABLE_STRICT, which wants a token for every field; or DISABLE, which sends
+            values without tokens.
+        upsert: The column that finds existing records to update. True means the column that is
+            sent, and works with vaults only.
+        pause: Seconds to wait before each request.
+        tries: How often a request is tried at most.
+        retry_seconds: For how long a request is tried at most. The first try always gets
+            ``answer_timeout``.
+        backoff: The most seconds between the first two tries. Each further wait may be twice as
+            long, up to 30 seconds.
+        connect_timeout: Seconds to wait for a connection, at most half of ``answer_timeout``.
+        answer_timeout: Seconds to wait for an answer, including the time to connect.
+        grace: Seconds that requests in flight get if the run ends early.
+        log_folder: Where to write error logs.
 
-    Raises PlanError for bad arguments, and if the HTTP client is not installed. A run raises
-    PlanError if one of its vaults has no id here, a table does not fit, or no error log could be
-    written; DeliveryError if the vault cannot be reached, is not trusted or refuses the token, or
-    the callable returns none; and OSError if an error log cannot be written. Other failures end no
-    run: ``Report.delivery`` counts them.
+    Raises PlanError for a wrong argument, and if the HTTP client is not installed. A run raises
+    PlanError if one of its vaults has no id, if a table does not fit, or if error logs could not be
+    written. It raises DeliveryError if the vault cannot be reached, is not trusted or refuses the
+    token, or if the callable returns no token, and OSError if an error log cannot be written. Other
+    failures do not end the run: ``Report.delivery`` counts them.
 
     """
 
@@ -127,10 +128,10 @@ class SkyflowSink:
         token: TokenSource | None = None,
         **options: Any,
     ) -> Self:
-        """Sends records to Skyflow vaults, as the loader's settings file says.
+        """Sends records to Skyflow vaults, with the loader's settings file.
 
-        The options go before what the file says. Raises OSError, and PlanError for a file that is
-        not one of the loader's.
+        Options that you give override the file. Raises OSError if the file cannot be read, and
+        PlanError if it is not a settings file of the loader.
         """  # noqa: D401, the list of sinks shows the first line
         _client_class()  # before a token is asked for
         config = read_config(path)
@@ -178,28 +179,30 @@ class SkyflowSink:
         for vault in run.vaults:
             if vault.name not in self._targets:
                 known = " ".join(f"{name}=COUNT" for name in self._targets)
-                raise PlanError("vaults", f"{vault.name!r} has no vault id; say {known}")
+                raise PlanError("vaults", f"{vault.name!r} has no vault id; use {known}")
             if vault.is_table:
                 self._check_table(vault)
         if not os.path.isdir(self._log_folder) or not os.access(
             self._log_folder, os.W_OK | os.X_OK
         ):
             raise PlanError(
-                "log_folder", f"{self._log_folder!r} is no folder that can be written to"
+                "log_folder", f"{self._log_folder!r} is not a folder that you can write to"
             )
 
     def _check_table(self, vault: VaultRun) -> None:
         """Raise PlanError if a record of the table is none that the vault can take."""
         fields = self._fields(vault)
         if self._upsert is True:
-            problem = f"{vault.name} is a table: name the one of its columns that records share"
+            problem = f"{vault.name} is a table: name the column that finds existing records"
             raise PlanError("upsert", problem)
         if self._upsert and self._upsert not in fields.values:
             known = ", ".join(fields.values)
-            raise PlanError("upsert", f"{vault.name} has no field {self._upsert!r}, but {known}")
+            raise PlanError("upsert", f"{vault.name} has no field {self._upsert!r}; it has {known}")
         if self._byot == "ENABLE_STRICT" and (bare := [*fields.values.keys() - fields.tokens]):
             column = min(bare)
-            problem = f"it wants tokens for every field, and {vault.name} has no {column}_token"
+            problem = (
+                f"ENABLE_STRICT needs a token for every field; {vault.name} has no {column}_token"
+            )
             raise PlanError("byot", problem)
 
     def _fields(self, vault: VaultRun) -> Fields:

@@ -38,7 +38,7 @@ def check_size(url: str, size: float) -> None:
     """Raise PlanError if an object of about ``size`` bytes is more than a store takes."""
     if size > MOST:
         terabytes = f"{size / 1e12:,.1f} TB, and an object has 5.5 TB at most"
-        raise PlanError("counts", f"{url} would have {terabytes}: make the run in parts")
+        raise PlanError("counts", f"{url} would have {terabytes}; make the run in parts")
 
 
 def part_size(size: float) -> int:

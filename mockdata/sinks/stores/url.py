@@ -47,9 +47,9 @@ def check_url(url: str, argument: str = "sink") -> None:
     form = SCHEMES.get(scheme)
     if form is None:
         known = ", ".join(f"{each}://" for each in SCHEMES)
-        raise PlanError(argument, f"{scheme}:// is no object store that is known: {known}")
+        raise PlanError(argument, f"{scheme}:// is not a known object store; use {known}")
     if "@" in name or re.search(r"[?#\s]", url):
-        problem = f"a URL here is {form}, and has no user name, query, fragment or space in it"
+        problem = f"write {form}, without a user name, query, fragment or space"
         raise PlanError(argument, problem)
     if (not prefix or name) if scheme == "file" else not name:
         raise PlanError(argument, f"{url!r} is not {form}")
