@@ -37,13 +37,20 @@ static const void *blob(Renderer *self, Reader *in, u64 number, u64 *size)
     return data;
 }
 
+static void *made(u64 count, size_t size)
+{
+    return PyMem_Calloc(count ? count : 1, size);
+}
+
 static void read_slots(Reader *in, Table *t, u64 size)
 {
     need(in, t->width == 16 || t->width == 32, "slots have 16 or 32 bytes");
     need(in, size >= t->rows * t->width, "a table's bytes are too few");
+    t->lengths = in->problem ? NULL : made(t->rows, 1);
+    need(in, t->lengths != NULL, "there is no memory for a table");
     t->shortest = t->width;
     for (u64 row = 0; row < t->rows && !in->problem; row++) {
-        u64 length = t->texts[(row + 1) * t->width - 1];
+        unsigned char length = t->lengths[row] = t->texts[(row + 1) * t->width - 1];
         need(in, length < t->width, "a text does not fit into its slot");
         t->shortest = length < t->shortest ? length : t->shortest;
         t->longest = length > t->longest ? length : t->longest;
@@ -303,11 +310,6 @@ static void read_item(Renderer *self, Reader *in, Known *known, Output *output, 
     output->longest += item->longest;
     output->varies |= item->varies;
     need(in, output->longest <= MOST_WIDTH, "a line is too long");
-}
-
-static void *made(u64 count, size_t size)
-{
-    return PyMem_Calloc(count ? count : 1, size);
 }
 
 static u64 *aligned(void *room)

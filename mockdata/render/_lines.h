@@ -17,6 +17,7 @@ static inline __attribute__((always_inline)) void put_texts(const Table *t, cons
     switch (width) {
     case 0: break;
 #define EXACT(W) case W: \
+        _Pragma("GCC unroll 4") \
         for (u64 k = 0; k < to->count; k++) memcpy(place(to, k, W), texts + row[k] * W, W); \
         break;
     EXACT(1) EXACT(2) EXACT(3) EXACT(4) EXACT(5) EXACT(6) EXACT(7) EXACT(8)
@@ -92,18 +93,18 @@ static void put_rows(const Output *output, u64 first, u64 count)
 static inline __attribute__((always_inline)) void put_slots(const Item *item, u64 count, char **at,
                                                             char *const *ends, const u64 width)
 {
-    const unsigned char *texts = item->table->texts;
+    const unsigned char *texts = item->table->texts, *lengths = item->table->lengths;
     const u64 *reg = item->reg;
     const int fits = item->fits;
     for (u64 k = 0; k < count; k++) {
-        const unsigned char *slot = texts + reg[k] * width;
+        const u64 row = reg[k];
         char *to = at[k], behind[32] = {0};
         if (!fits)
             memcpy(behind, ends[k], width);
-        memcpy(to, slot, width);
+        memcpy(to, texts + row * width, width);
         if (!fits)
             memcpy(ends[k], behind, width);
-        at[k] = to + slot[width - 1];
+        at[k] = to + lengths[row];
     }
 }
 
@@ -116,7 +117,7 @@ static void add_lengths(const Item *item, u64 *restrict lengths)
             lengths[k] += digits_of(reg[k]);
     else if (t->kind == SLOTS)
         for (int k = 0; k < TILE; k++)
-            lengths[k] += t->texts[(reg[k] + 1) * t->width - 1];
+            lengths[k] += t->lengths[reg[k]];
     else
         for (int k = 0; k < TILE; k++)
             lengths[k] += t->offsets[reg[k] + 1] - t->offsets[reg[k]];

@@ -54,6 +54,7 @@ typedef struct {
     const unsigned char *texts;
     const uint32_t *offsets;
     const u64 *buckets;
+    unsigned char *lengths; /* of SLOTS: read for every record, and together they fit the cache */
     unsigned char *luhn;   /* of each row, see luhn_of: behind an even number of digits, then odd */
     int parity;            /* of all texts' digits, or -1 */
 } Table;
@@ -61,8 +62,9 @@ typedef struct {
 enum { DISTINCT, PERMUTE, FIRST_WORD, WORD, PICK, DRAWN, DIGIT, WIDE, SCATTER, JOIN, SPLIT, TWEAK,
        SHIFT, CHECK, STEPS };
 
-/* What divides words below 2**63 by a number: see `divider`. */
-typedef struct { u64 by, factor; int shift; } Divider;
+/* What divides words below 2**63 by a number, and words below 2**31, if `brief` is not 0, without
+   the upper half of a product: see `divider`. */
+typedef struct { u64 by, factor, brief; int shift, brief_shift; } Divider;
 
 typedef struct {
     u64 op, measured, count;
@@ -203,8 +205,10 @@ static void renderer_dealloc(Renderer *self)
         PyMem_Free(output->items);
         PyMem_Free(output->ends);
     }
-    for (u64 k = 0; self->tables && k < self->tables_count; k++)
+    for (u64 k = 0; self->tables && k < self->tables_count; k++) {
+        PyMem_Free(self->tables[k].lengths);
         PyMem_Free(self->tables[k].luhn);
+    }
     PyMem_Free(self->words);
     PyMem_Free(self->room);
     PyMem_Free(self->steps);

@@ -2,7 +2,9 @@ from collections.abc import Sequence
 from typing import Self
 
 class Renderer:
-    def __new__(cls, program: bytes, tables: tuple[bytes, ...], capacity: int, wide: bool = True) -> Self: ...
+    def __new__(
+        cls, program: bytes, tables: tuple[bytes, ...], capacity: int, wide: bool = True
+    ) -> Self: ...
     @property
     def wide(self) -> bool: ...
     @property

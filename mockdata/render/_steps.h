@@ -18,16 +18,24 @@ static inline int bits_of(u64 n) { return n ? 64 - __builtin_clzll(n) : 0; }
 /* With 2**s <= d < 2**(s + 1) and m = 2**(64 + s) / d rounded up, m * d - 2**(64 + s) is below d, so
    below 2**(s + 1); and n * m >> 64 + s is n / d for every n for which n times that is at most
    2**(64 + s): for all n up to 2**63. For a power of two, m = 2**63 and s - 1 do the same. Other
-   words, and d = 1, are divided as usual: `factor` is 0. */
+   words, and d = 1, are divided as usual: `factor` is 0.
+
+   The same with p = the bits of the largest n and those of d: m = 2**p / d rounded up, and m * d -
+   2**p is below d; n * m >> p is n / d, since n times d is below 2**p. If n has 31 bits at most, n *
+   m is below 2**64. */
 static Divider divider(u64 by, u64 bound)
 {
-    Divider d = {by, 0, 0};
+    Divider d = {.by = by};
     if (by < 2 || bound >= HALF_WORDS)
         return d;
     d.shift = bits_of(by) - 1;
     if (by == (u64)1 << d.shift)
         d.shift -= 1;
     d.factor = (u64)((((u128)1 << (64 + d.shift)) + by - 1) / by);
+    if ((bound | by) >> 31 == 0) {
+        d.brief_shift = bits_of(bound) + bits_of(by);
+        d.brief = (((u64)1 << d.brief_shift) + by - 1) / by;
+    }
     return d;
 }
 
@@ -122,7 +130,7 @@ static const unsigned char *text_of(const Table *table, u64 row, u64 *size)
         *size = table->offsets[row + 1] - table->offsets[row];
         return table->texts + table->offsets[row];
     }
-    *size = table->kind == SLOTS ? slot[table->width - 1] : table->width;
+    *size = table->kind == SLOTS ? table->lengths[row] : table->width;
     return slot;
 }
 
@@ -176,6 +184,7 @@ static void check_digits(const Renderer *self, const Step *s, u64 *restrict out)
             if (!w[1])
                 sum += luhn[0];
             else
+#pragma GCC unroll 4
                 for (int k = 0; k < TILE; k++)
                     sums[k] += luhn[in[k]];
             odd ^= t->parity;

@@ -55,14 +55,23 @@ INLINE Eight mixed_eight(Eight h)
 
 INLINE Eight folded_eight(Eight z) { return z ^ z >> 32; }
 
-INLINE Eight divided_eight(Eight n, Divider d) { return high_of(n, d.factor, 0) >> d.shift; }
+INLINE Eight divided_eight(Eight n, Divider d)
+{
+    return d.brief ? n * d.brief >> d.brief_shift : high_of(n, d.factor, 0) >> d.shift;
+}
 
-/* `round_of`: a sum below the modulus is the lesser one, since without it, it wraps. */
-INLINE Eight round_eight(Eight changed, Eight other, Eight key, u64 modulus, u64 mask,
+/* `round_of`. Of a modulus of at most 32 bits, the draw's bits above as many others are all that
+   counts, and their product with it is a word. A sum below the modulus is the lesser one, since
+   without it, it wraps. */
+INLINE Eight round_eight(Eight changed, Eight other, Eight key, u64 modulus, int bits,
                          const int is_short)
 {
-    Eight draw = folded_eight(other * ROUND_1 + key) * ROUND_2 & mask;
-    Eight sum = changed + high_of(draw, modulus, is_short);
+    Eight draw = folded_eight(other * ROUND_1 + key) * ROUND_2;
+    if (is_short)
+        draw = (draw >> bits) * modulus >> (64 - bits);
+    else
+        draw = high_of(draw & mask_of(modulus), modulus, 0);
+    Eight sum = changed + draw;
     return (Eight)_mm512_min_epu64((__m512i)sum, (__m512i)(sum - modulus));
 }
 
@@ -70,7 +79,7 @@ INLINE Eight round_eight(Eight changed, Eight other, Eight key, u64 modulus, u64
 INLINE void rounds_of(const Step *s, const u64 *tweak, u64 *left, u64 *right, const int is_short)
 {
     const u64 *w = s->w, lefts = w[5], rights = w[6];
-    const u64 left_mask = mask_of(lefts), right_mask = mask_of(rights);
+    const int left_bits = bits_of(lefts), right_bits = bits_of(rights);
     for (int k = 0; k < TILE; k += 16) {
         Eight l = load(left + k), r = load(right + k), added = all(0);
         Eight l2 = load(left + k + 8), r2 = load(right + k + 8), added2 = all(0);
@@ -79,10 +88,10 @@ INLINE void rounds_of(const Step *s, const u64 *tweak, u64 *left, u64 *right, co
             added2 = load(tweak + k + 8);
         }
         for (const u64 *key = w + 7; key < w + s->count; key += 2) {
-            l = round_eight(l, r, added + key[0], lefts, left_mask, is_short);
-            l2 = round_eight(l2, r2, added2 + key[0], lefts, left_mask, is_short);
-            r = round_eight(r, l, added + key[1], rights, right_mask, is_short);
-            r2 = round_eight(r2, l2, added2 + key[1], rights, right_mask, is_short);
+            l = round_eight(l, r, added + key[0], lefts, left_bits, is_short);
+            l2 = round_eight(l2, r2, added2 + key[0], lefts, left_bits, is_short);
+            r = round_eight(r, l, added + key[1], rights, right_bits, is_short);
+            r2 = round_eight(r2, l2, added2 + key[1], rights, right_bits, is_short);
         }
         store(left + k, l);
         store(right + k, r);
@@ -147,6 +156,26 @@ AVX static void wide_tweak(const Renderer *self, const Step *s, u64 *out)
     }
 }
 
+/* `pick`. All that is done one by one is to load the buckets. */
+AVX static void wide_pick(const Table *t, const u64 *word, u64 lower, u64 *out)
+{
+    const u64 *buckets = t->buckets;
+    const int up = lower ? 32 : 0, down = 63 - (int)t->width;
+    for (int k = 0; k < TILE; k += 8)
+        store(out + k, load(word + k) << up >> 1 >> down);
+    u64 drawn[TILE];
+#pragma GCC unroll 4
+    for (int k = 0; k < TILE; k++)
+        drawn[k] = buckets[out[k]];
+    for (int k = 0; k < TILE; k += 8) {
+        const Eight bucket = load(drawn + k), draw = load(word + k) << up | 0xFFFFFFFF;
+        const __mmask8 is_own = _mm512_cmplt_epu64_mask((__m512i)draw, (__m512i)bucket);
+        const Eight other = bucket & (t->pairs ? 0xFFFF : 0xFFFFFFFF);
+        const Eight own = t->pairs ? bucket >> 16 & 0xFFFF : load(out + k);
+        store(out + k, (Eight)_mm512_mask_blend_epi64(is_own, (__m512i)other, (__m512i)own));
+    }
+}
+
 /* Runs a step; returns 0 if it is none of those that are here. */
 AVX static int wide_run(const Renderer *self, const Step *s)
 {
@@ -162,10 +191,16 @@ AVX static int wide_run(const Renderer *self, const Step *s)
     } while (0)
     u64 *out = REGISTER(0);
     switch (s->op) {
-    case DISTINCT: EACH(high_of(mixed_eight(word * w[3] + w[2]), w[4], 0)); return 1;
+    case DISTINCT:
+        if (w[4] >> 32)
+            EACH(high_of(mixed_eight(word * w[3] + w[2]), w[4], 0));
+        else
+            EACH(high_of(mixed_eight(word * w[3] + w[2]), w[4], 1));
+        return 1;
     case PERMUTE: EACH(mixed_eight(word * w[3] + w[2])); return 1;
     case FIRST_WORD: EACH(folded_eight(word * DRAW)); return 1;
     case WORD: EACH(mixed_eight(word + w[2])); return 1;
+    case PICK: wide_pick(self->tables + w[3], REGISTER(1), w[2], out); return 1;
     case DRAWN: EACH(word >> 16); return 1;
     case JOIN: EACH(word * w[2] + load(REGISTER(3) + k)); return 1;
     case DIGIT: wide_digit(REGISTER(1), w[2], out); return 1;
