@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from mockdata.errors import MockDataError
 from mockdata.sinks.base import Delivery, Run
+from mockdata.vaults.frozen import frozen
 
 __all__ = ["Meter", "Progress", "Report", "VaultReport"]
 
@@ -27,7 +27,7 @@ class Progress(NamedTuple):
     """Since the run began."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VaultReport:
     """One vault's records and bytes; of files, the bytes are their sizes."""
 
@@ -38,7 +38,7 @@ class VaultReport:
     """Bytes of a vault's token lines."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """What a run has made, in what time and memory, and the seed and timestamp to repeat it."""
 
@@ -56,6 +56,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain dicts and numbers, ready for JSON."""
+        from dataclasses import asdict
+
         items = asdict(self)
         if self.delivery is None:
             del items["delivery"]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mockdata.render.batch import BATCH, Batch, Encoded
 from mockdata.render.layout import CSV_LINES, Layout
+from mockdata.vaults.frozen import frozen
 from mockdata.vaults.resolve import Resolved
 
 if TYPE_CHECKING:
     from mockdata.vaults.typed import Type
 
 __all__ = ["Delivery", "Encoder", "File", "Run", "Session", "Sink", "VaultRun", "Writer"]
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 AHEAD: Final = 2**25
 """Bytes that are filled at a time, where a session does not say how many."""
@@ -27,7 +30,7 @@ Encoder = Callable[[Batch], Any]
 """Returns a bytes-like object that it makes of a batch, in a worker."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VaultRun:
     """One vault's or table's share of a run: the half-open range ``start`` to ``stop``."""
 
@@ -72,7 +75,7 @@ class VaultRun:
         return mean_widths(self.resolved.columns, layout, range(self.start, self.stop))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """A run that was asked for and checked: what a sink is opened for."""
 
@@ -89,7 +92,7 @@ class Run:
         return sum(vault.records for vault in self.vaults)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class File:
     """A file that the workers write lines to, from an offset on."""
 
@@ -97,7 +100,7 @@ class File:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivery:
     """What became of the records that a sink delivers to a service; all counts are of the run.
 
@@ -127,7 +130,7 @@ class Delivery:
     where there is none. A run with this ``start`` goes on where this one ended."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     """What a sink yields if it has more than a writer: how a run is written and made permanent.
 
@@ -139,7 +142,7 @@ class Session:
     files: Mapping[str, Sequence[File]] | None = None
     """Vault name to the files that the workers write to, one for each output of its layout. Several
     ranges are written at once, in any order."""
-    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    layouts: Mapping[str, Layout] = NOTHING
     """Vault name to how its bytes are wanted. Without, each column is an output of CSV lines."""
     batch_size: int | Mapping[str, int] = BATCH
     """Records of a batch, 10,000 at most. Only a vault's last batch has fewer, unless there is a
@@ -149,7 +152,7 @@ class Session:
     """Called in the workers with each batch. ``write`` then takes, in place of a batch, an
     ``Encoded`` with the bytes that are returned. It has to be picklable, and a function of the
     batch alone: if a worker dies, another one makes its batch again."""
-    heads: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    heads: Mapping[str, Sequence[int]] = NOTHING
     """Vault name to the bytes that ``write``'s sink has put before each output, as header lines:
     the report counts them. Of ``files``, their offsets say so."""
     ahead: int = AHEAD
