@@ -7,6 +7,7 @@ import itertools
 import json
 import pickle
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ RENDERERS = [numpy_renderer.renderer]
 if is_built():
     from mockdata.render import native
 
-    RENDERERS.append(native.renderer)
+    RENDERERS += [native.renderer, partial(native.renderer, wide=False)]
 
 DIGIT = Choice(tuple("0123456789"))
 LETTER = Choice(tuple("abcdefghijklmnopqrstuvwxyz"))

@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NoReturn
 
@@ -18,6 +17,7 @@ from mockdata.pipeline.plan import checked_rate, checked_workers, nearest, plan_
 from mockdata.sinks import AnySink, Run
 from mockdata.sinks.stores.url import check_url, is_url
 from mockdata.vaults.file import Definitions, definitions
+from mockdata.vaults.frozen import frozen
 
 __all__ = [
     "FILE_SINKS",
@@ -92,7 +92,7 @@ class Said(argparse.Namespace):
     sink = "csv"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Options:
     """What the command is asked to do, checked."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import pickle
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
@@ -166,6 +165,8 @@ def _check_encode(session: Session) -> None:
         raise PlanError("sink", "its session has encode and files; give write instead of files")
     if not callable(session.encode):
         raise PlanError("sink", f"encode {session.encode!r} is not callable")
+    import pickle
+
     try:
         pickle.dumps(session.encode)
     except Exception as error:

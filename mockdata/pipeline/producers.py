@@ -11,7 +11,6 @@ import os
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import add
 from typing import Final, Self
@@ -24,13 +23,13 @@ from mockdata.pipeline.rate import TokenBucket
 from mockdata.pipeline.report import Meter
 from mockdata.render.batch import BATCH, Batch, Encoded, Form, Receipt
 from mockdata.render.compile import compile_program
-from mockdata.render.encode import Encoding, encode
 from mockdata.render.layout import CSV_LINES, OFFSET
 from mockdata.render.places import Place
 from mockdata.render.program import Program
 from mockdata.render.task import measure, render
 from mockdata.sinks._files import check_whole
 from mockdata.sinks.base import File, Run, Session, VaultRun
+from mockdata.vaults.frozen import frozen
 from mockdata.workers.pool import Pool, Task, under_way
 from mockdata.workers.slabs import Slabs
 from mockdata.workers.tasks import Tasks
@@ -65,7 +64,7 @@ Items = deque[Item]
 than such a batch does. The consumer takes them out, so that what is written is not held."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stage:
     """What the producers and consumers of a run share."""
 
@@ -82,7 +81,7 @@ class Stage:
     turns: anyio.Semaphore
     """How many vaults may be written to files at a time: few, so that a worker keeps what it needs
     for the next task."""
-    written: list[Place] = field(default_factory=list)
+    written: list[Place]
     """Where the files end that the workers have written, each once it is whole."""
 
     def at_once(self, records: int) -> int:
@@ -100,7 +99,7 @@ class Stage:
             records -= share
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Job:
     """One vault's range, and the program that renders it as the sink wants it."""
 
@@ -109,20 +108,20 @@ class Job:
     form: Form
 
     @classmethod
-    def of(cls, vault: VaultRun, run: Run, session: Session, slabs: Slabs) -> Self:
-        """Compile a vault's program. Raises PlanError if its layout does not fit its columns.
-
-        A large program, one with long lists, goes to the workers by way of a slab, once.
-        """
+    def of(cls, vault: VaultRun, run: Run, session: Session) -> Self:
+        """Compile a vault's program. Raises PlanError if its layout does not fit its columns."""
         layout, columns = session.layouts.get(vault.name, CSV_LINES), vault.resolved.columns
         try:
             program = compile_program(columns, layout, seed=run.seed, timestamp=run.timestamp)
         except ValueError as error:
             raise PlanError("sink", f"its layout of {vault.name}: {error}") from None
-        if len(program.packed) > LARGE:
-            program.place = slabs.keep(program.packed)
         form = Form(vault.name, vault.columns, program.quoted, vault.is_table, layout, vault.types)
         return cls(vault, program, form)
+
+    def share(self, slabs: Slabs) -> None:
+        """Have a large program, one with long lists, go to the workers by way of a slab, once."""
+        if len(self.program.packed) > LARGE:
+            self.program.place = slabs.keep(self.program.packed)
 
     @property
     def fixed(self) -> bool:
@@ -231,6 +230,8 @@ class _EncodeTask(Task[int | bytes]):
     """A batch that a session's function encodes. The slab has room for the lines that it is of."""
 
     def __init__(self, stage: Stage, job: Job, function: bytes, start: int, stop: int) -> None:
+        from mockdata.render.encode import Encoding, encode
+
         size = sum(job.most(stop - start))
         self._slabs = stage.slabs
         self._slab = slab = stage.slabs.lend(size)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from mockdata.errors import MockDataError
 from mockdata.sinks.base import Delivery, Run
+from mockdata.vaults.frozen import frozen
 
 __all__ = ["Follower", "Meter", "Progress", "Report", "VaultReport"]
 
@@ -27,7 +27,7 @@ class Progress(NamedTuple):
     """Since the run began."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VaultReport:
     """How many records and bytes the run made for one vault. For files, bytes are file sizes."""
 
@@ -38,7 +38,7 @@ class VaultReport:
     """Bytes of the token lines."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """What a run made, the time and memory it took, and the seed and timestamp that repeat it."""
 
@@ -56,6 +56,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain dicts and numbers, ready for JSON."""
+        from dataclasses import asdict
+
         items = asdict(self)
         if self.delivery is None:
             del items["delivery"]

@@ -10,11 +10,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import pickle
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
 import anyio
@@ -41,6 +39,7 @@ from mockdata.render.batch import Batch, Encoded, Receipt
 from mockdata.render.layout import Layout
 from mockdata.sinks import AnySink, Run, Session, Sink, as_sink
 from mockdata.vaults.file import Vaults
+from mockdata.vaults.frozen import frozen
 from mockdata.workers.pool import Records, open_pool
 from mockdata.workers.slabs import Slabs
 from mockdata.workers.tasks import check_event_loop, ended, in_task, off_the_loop, open_tasks
@@ -109,7 +108,7 @@ async def generate(
     return await in_task(_run, run, as_sink(sink), means, on_progress)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Means:
     """By what a run is made."""
 
@@ -293,15 +292,18 @@ async def _run(
     async with opened(sink, run) as life:
         meter.follow(life.session.delivery)
         with Slabs(most=4 * len(run.vaults)) as slabs:
-            jobs = [Job.of(vault, run, life.session, slabs) for vault in run.vaults]
+            jobs = [Job.of(vault, run, life.session) for vault in run.vaults]
             async with open_pool(_pairs(run), means.workers, means.executor) as pool:
+                if not pool.is_here:
+                    for job in jobs:
+                        job.share(slabs)
                 async with open_tasks() as tasks:
                     life.watch(tasks.fail)
                     bucket = TokenBucket(means.rate) if means.rate is not None else None
                     ahead, share = -(-pool.workers // len(jobs)), life.session.ahead // len(jobs)
                     turns = anyio.Semaphore(max(pool.workers, FILES_AT_ONCE))
                     stage = Stage(
-                        life.session, pool, slabs, meter, tasks, ahead, bucket, share, turns
+                        life.session, pool, slabs, meter, tasks, ahead, bucket, share, turns, []
                     )
                     for job in jobs:
                         _start(stage, job)
@@ -325,6 +327,8 @@ def _start(stage: Stage, job: Job) -> None:
     if files:
         stage.tasks.start(produce_files, stage, job, files, send)
     elif session.encode is not None:
+        import pickle
+
         stage.tasks.start(produce_encoded, stage, job, pickle.dumps(session.encode), send)
     else:
         stage.tasks.start(produce_batches, stage, job, send)

@@ -37,13 +37,20 @@ static const void *blob(Renderer *self, Reader *in, u64 number, u64 *size)
     return data;
 }
 
+static void *made(u64 count, size_t size)
+{
+    return PyMem_Calloc(count ? count : 1, size);
+}
+
 static void read_slots(Reader *in, Table *t, u64 size)
 {
     need(in, t->width == 16 || t->width == 32, "slots have 16 or 32 bytes");
     need(in, size >= t->rows * t->width, "a table's bytes are too few");
+    t->lengths = in->problem ? NULL : made(t->rows, 1);
+    need(in, t->lengths != NULL, "there is no memory for a table");
     t->shortest = t->width;
     for (u64 row = 0; row < t->rows && !in->problem; row++) {
-        u64 length = t->texts[(row + 1) * t->width - 1];
+        unsigned char length = t->lengths[row] = t->texts[(row + 1) * t->width - 1];
         need(in, length < t->width, "a text does not fit into its slot");
         t->shortest = length < t->shortest ? length : t->shortest;
         t->longest = length > t->longest ? length : t->longest;
@@ -297,6 +304,7 @@ static void read_item(Renderer *self, Reader *in, Known *known, Output *output, 
         item->longest = item->kind == SUFFIX ? 16 : item->kind == UUID ? 36 : digits_of(bound);
         item->shortest = item->varies ? 1 : item->longest;
     }
+    item->is_wide = self->is_wide;
     item->reg = item->is_literal ? self->zeros : self->values + reg * TILE;
     output->sure += item->varies ? 0 : item->longest;
     output->longest += item->longest;
@@ -304,9 +312,26 @@ static void read_item(Renderer *self, Reader *in, Known *known, Output *output, 
     need(in, output->longest <= MOST_WIDTH, "a line is too long");
 }
 
-static void *made(u64 count, size_t size)
+static u64 *aligned(void *room)
 {
-    return PyMem_Calloc(count ? count : 1, size);
+    return room ? (u64 *)(((uintptr_t)room + LINE - 1) / LINE * LINE) : NULL;
+}
+
+/* In a line of several widths: items before the first one that varies stand at offsets from its
+   start, those behind the last one, from its end. */
+static void find_places(Output *output)
+{
+    u64 first = 0, last = output->count, behind = 0;
+    while (first < output->count && !output->items[first].varies)
+        output->items[first++].where = FROM_START;
+    output->head = first < output->count ? output->items[first].offset : 0;
+    while (last > first && !output->items[last - 1].varies) {
+        Item *item = output->items + --last;
+        item->where = FROM_END;
+        item->offset = behind += item->longest;
+    }
+    while (first < last)
+        output->items[first++].where = MOVING;
 }
 
 static int read_output(Renderer *self, Reader *in, Known *known, Output *output)
@@ -324,6 +349,8 @@ static int read_output(Renderer *self, Reader *in, Known *known, Output *output)
         rest += item->shortest;
         item->fits = item->table && rest >= item->table->width;
     }
+    if (output->varies && !in->problem)
+        find_places(output);
     return 0;
 }
 
@@ -349,7 +376,8 @@ static int read_program(Renderer *self, Reader *in)
     self->tables = made(self->tables_count, sizeof *self->tables);
     self->steps = made(self->steps_count, sizeof *self->steps);
     self->outputs = made(self->outputs_count, sizeof *self->outputs);
-    self->values = made(self->registers * TILE, sizeof(u64));
+    self->room = made(self->registers * TILE * sizeof(u64) + LINE, 1);
+    self->values = aligned(self->room);
     int failed = !known.written || !known.bound || !known.scatters || !self->tables
                  || !self->steps || !self->outputs || !self->values;
     if (!failed) {

@@ -1,18 +1,5 @@
 /* From registers to lines: a part of _native.c. */
 
-/* Where the texts of a tile begin: side by side, `stride` apart, in lines of one width; or at places
-   of their own, which move on behind what is put there. */
-typedef struct { char *start; u64 stride, count; char **at; } Places;
-
-static inline __attribute__((always_inline)) char *place(const Places *to, u64 k, u64 width)
-{
-    if (!to->at)
-        return to->start + k * to->stride;
-    char *at = to->at[k];
-    to->at[k] = at + width;
-    return at;
-}
-
 /* Copies `width` bytes, 16 or more. */
 static inline void copy_long(char *to, const unsigned char *text, u64 width)
 {
@@ -30,6 +17,7 @@ static inline __attribute__((always_inline)) void put_texts(const Table *t, cons
     switch (width) {
     case 0: break;
 #define EXACT(W) case W: \
+        _Pragma("GCC unroll 4") \
         for (u64 k = 0; k < to->count; k++) memcpy(place(to, k, W), texts + row[k] * W, W); \
         break;
     EXACT(1) EXACT(2) EXACT(3) EXACT(4) EXACT(5) EXACT(6) EXACT(7) EXACT(8)
@@ -41,16 +29,40 @@ static inline __attribute__((always_inline)) void put_texts(const Table *t, cons
     }
 }
 
+/* The same text in every line: it is loaded once. */
+static inline __attribute__((always_inline)) void put_literal(const Table *t, const Places *to)
+{
+    const u64 width = t->width;
+    switch (width) {
+    case 0: break;
+#define EXACT(W) case W: { \
+        char text[W]; \
+        memcpy(text, t->texts, W); \
+        for (u64 k = 0; k < to->count; k++) memcpy(place(to, k, W), text, W); \
+        break; \
+    }
+    EXACT(1) EXACT(2) EXACT(3) EXACT(4) EXACT(5) EXACT(6) EXACT(7) EXACT(8)
+    EXACT(9) EXACT(10) EXACT(11) EXACT(12) EXACT(13) EXACT(14) EXACT(15) EXACT(16)
+#undef EXACT
+    default:
+        for (u64 k = 0; k < to->count; k++)
+            copy_long(place(to, k, width), t->texts, width);
+    }
+}
+
 /* Items that are put alike in lines of one width and in others. */
 static inline __attribute__((always_inline)) void put_item(const Item *item, const Places *to)
 {
     const u64 *reg = item->reg;
     switch (item->kind) {
     case TEXT:
-        put_texts(item->table, reg, to);
+        if (item->is_literal)
+            put_literal(item->table, to);
+        else
+            put_texts(item->table, reg, to);
         break;
     case SUFFIX:
-        for (u64 k = 0; k < to->count; k++) {
+        for (u64 k = item->is_wide ? wide_suffixes(reg, *to) : 0; k < to->count; k++) {
             Chars chars = suffix_of(reg[k]);
             memcpy(place(to, k, 16), &chars, 16);
         }
@@ -70,7 +82,7 @@ static void put_rows(const Output *output, u64 first, u64 count)
 {
     for (const Item *item = output->items; item < output->items + output->count; item++) {
         char *start = output->start + first * output->longest + item->offset;
-        const Places to = {start, output->longest, count, NULL};
+        const Places to = {.where = ROWS, .start = start, .stride = output->longest, .count = count};
         if (!item->is_literal)
             put_item(item, &to);
     }
@@ -81,18 +93,18 @@ static void put_rows(const Output *output, u64 first, u64 count)
 static inline __attribute__((always_inline)) void put_slots(const Item *item, u64 count, char **at,
                                                             char *const *ends, const u64 width)
 {
-    const unsigned char *texts = item->table->texts;
+    const unsigned char *texts = item->table->texts, *lengths = item->table->lengths;
     const u64 *reg = item->reg;
     const int fits = item->fits;
     for (u64 k = 0; k < count; k++) {
-        const unsigned char *slot = texts + reg[k] * width;
+        const u64 row = reg[k];
         char *to = at[k], behind[32] = {0};
         if (!fits)
             memcpy(behind, ends[k], width);
-        memcpy(to, slot, width);
+        memcpy(to, texts + row * width, width);
         if (!fits)
             memcpy(ends[k], behind, width);
-        at[k] = to + slot[width - 1];
+        at[k] = to + lengths[row];
     }
 }
 
@@ -105,7 +117,7 @@ static void add_lengths(const Item *item, u64 *restrict lengths)
             lengths[k] += digits_of(reg[k]);
     else if (t->kind == SLOTS)
         for (int k = 0; k < TILE; k++)
-            lengths[k] += t->texts[(reg[k] + 1) * t->width - 1];
+            lengths[k] += t->lengths[reg[k]];
     else
         for (int k = 0; k < TILE; k++)
             lengths[k] += t->offsets[reg[k] + 1] - t->offsets[reg[k]];
@@ -120,34 +132,65 @@ static void measure_lines(const Output *output, u64 *lengths)
             add_lengths(item, lengths);
 }
 
+static inline __attribute__((always_inline)) void put_varying(const Item *item, const Places *to,
+                                                              char *const *ends)
+{
+    if (item->kind == TEXT && item->table->kind == LONG) {
+        for (u64 k = 0; k < to->count; k++) {
+            u64 size;
+            const unsigned char *text = text_of(item->table, item->reg[k], &size);
+            memcpy(place(to, k, size), text, size);
+        }
+    } else if (item->kind != TEXT || item->table->kind == FIXED) {
+        put_item(item, to);
+    } else if (item->table->width == 16) {
+        put_slots(item, to->count, to->at, ends, 16);
+    } else {
+        put_slots(item, to->count, to->at, ends, 32);
+    }
+}
+
 /* Lines of several widths, from `start` on; returns where they end. */
 static char *put_lines(const Output *output, u64 first, u64 count, char *start)
 {
     u64 lengths[TILE];
-    char *at[TILE], *ends[TILE];
+    char *at[TILE], *edges[TILE + 1];
     measure_lines(output, lengths);
+    edges[0] = start;
     for (u64 k = 0; k < count; k++) {
-        at[k] = start;
-        ends[k] = start += lengths[k];
+        at[k] = start + output->head;
+        edges[k + 1] = start += lengths[k];
         output->ends[first + k] = (u64)(start - output->start);
     }
-    const Places to = {NULL, 0, count, at};
     for (const Item *item = output->items; item < output->items + output->count; item++) {
-        if (item->kind != TEXT || item->table->kind == FIXED) {
+        const ptrdiff_t offset = (ptrdiff_t)item->offset;
+        if (item->where == MOVING) {
+            const Places to = {.where = MOVING, .at = at, .count = count};
+            put_varying(item, &to, edges + 1);
+        } else if (item->where == FROM_START) {
+            const Places to = {.where = FROM_START, .edges = edges, .shift = offset, .count = count};
             put_item(item, &to);
-        } else if (item->table->kind == LONG) {
-            for (u64 k = 0; k < count; k++) {
-                u64 size;
-                const unsigned char *text = text_of(item->table, item->reg[k], &size);
-                memcpy(place(&to, k, size), text, size);
-            }
-        } else if (item->table->width == 16) {
-            put_slots(item, count, at, ends, 16);
         } else {
-            put_slots(item, count, at, ends, 32);
+            const Places to = {.where = FROM_END, .edges = edges + 1, .shift = -offset,
+                               .count = count};
+            put_item(item, &to);
         }
     }
     return start;
+}
+
+/* The tile of the records from `start` on. Places behind its last record have the first one's. */
+static void run_all(const Renderer *self, u64 start, u64 count, int measured)
+{
+    for (u64 k = 0; k < TILE; k++)
+        self->values[k] = start + (k < count ? k : 0);
+    for (u64 k = 0; k < self->steps_count; k++) {
+        const Step *step = self->steps + k;
+        if (measured && !step->measured)
+            continue;
+        if (!self->is_wide || !wide_run(self, step))
+            run(self, step);
+    }
 }
 
 static void render(const Renderer *self, u64 start, u64 count, char **ends)

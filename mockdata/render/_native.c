@@ -22,6 +22,7 @@
 
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -34,7 +35,7 @@ typedef unsigned __int128 u128;
 typedef signed char Chars __attribute__((vector_size(16)));
 typedef u64 Pair __attribute__((vector_size(16)));
 
-enum { TILE = 128, SLACK = 32, VERSION = 1, HEADER = 5, MOST_WIDTH = 1 << 24 };
+enum { TILE = 128, SLACK = 32, LINE = 64, VERSION = 1, HEADER = 5, MOST_WIDTH = 1 << 24 };
 
 /* The constants of permute.py. */
 static const u64 MIX_1 = 0xBF58476D1CE4E5B9, MIX_2 = 0x94D049BB133111EB;
@@ -53,15 +54,17 @@ typedef struct {
     const unsigned char *texts;
     const uint32_t *offsets;
     const u64 *buckets;
-    uint16_t *luhn;
+    unsigned char *lengths; /* of SLOTS: read for every record, and together they fit the cache */
+    unsigned char *luhn;   /* of each row, see luhn_of: behind an even number of digits, then odd */
     int parity;            /* of all texts' digits, or -1 */
 } Table;
 
 enum { DISTINCT, PERMUTE, FIRST_WORD, WORD, PICK, DRAWN, DIGIT, WIDE, SCATTER, JOIN, SPLIT, TWEAK,
        SHIFT, CHECK, STEPS };
 
-/* What divides words below 2**63 by a number: see `divider`. */
-typedef struct { u64 by, factor; int shift; } Divider;
+/* What divides words below 2**63 by a number, and words below 2**31, if `brief` is not 0, without
+   the upper half of a product: see `divider`. */
+typedef struct { u64 by, factor, brief; int shift, brief_shift; } Divider;
 
 typedef struct {
     u64 op, measured, count;
@@ -76,8 +79,10 @@ typedef struct {
     u64 kind;
     const u64 *reg;
     const Table *table;
-    u64 offset, shortest, longest;
-    int varies, is_literal;
+    u64 offset;            /* from the line's start; where that varies, from its end */
+    u64 shortest, longest;
+    int varies, is_literal, is_wide;
+    int where;             /* in lines of several widths: see Places */
     int fits;              /* SLOTS: whether a whole slot ends within the line */
 } Item;
 
@@ -85,6 +90,7 @@ typedef struct {
     Item *items;
     u64 count, varies, longest;
     u64 sure;              /* bytes of the items that do not vary */
+    u64 head;              /* and of those before the first one that does */
     char *start;
     u64 *ends;
     PyObject *buffer;
@@ -100,10 +106,35 @@ typedef struct {
     Table *tables;
     Output *outputs;
     PyObject *blobs;
-    int busy;
+    void *room;            /* of the values, which begin where a cache line does */
+    int busy, is_wide;
 } Renderer;
 
+/* Where the texts of a tile begin. ROWS: `stride` apart. FROM_START and FROM_END: `shift` bytes from
+   a line's edge. MOVING: at places of their own, which move on behind what is put there. */
+enum { ROWS, FROM_START, MOVING, FROM_END };
+
+typedef struct {
+    int where;
+    char *start, **at;
+    char *const *edges;
+    u64 stride, count;
+    ptrdiff_t shift;
+} Places;
+
+static inline __attribute__((always_inline)) char *place(const Places *to, u64 k, u64 width)
+{
+    if (to->where == ROWS)
+        return to->start + k * to->stride;
+    if (to->where != MOVING)
+        return to->edges[k] + to->shift;
+    char *at = to->at[k];
+    to->at[k] = at + width;
+    return at;
+}
+
 #include "_steps.h"
+#include "_wide.h"
 #include "_lines.h"
 #include "_door.h"
 
@@ -114,10 +145,11 @@ static PyObject *renderer_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     char *words;
     Py_ssize_t size, capacity;
     PyObject *program, *blobs;
-    static char *names[] = {"program", "tables", "capacity", NULL};
+    int wide = 1;
+    static char *names[] = {"program", "tables", "capacity", "wide", NULL};
     /* No "y#": built with 3.13's headers or later, it would not work on 3.12 and earlier. */
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "SO!n", names, &program, &PyTuple_Type, &blobs,
-                                     &capacity)
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "SO!n|p", names, &program, &PyTuple_Type,
+                                     &blobs, &capacity, &wide)
         || PyBytes_AsStringAndSize(program, &words, &size) < 0)
         return NULL;
     if (capacity < 1 || capacity > 1 << 24 || size % 8 || size > 1 << 28) {
@@ -129,6 +161,7 @@ static PyObject *renderer_new(PyTypeObject *type, PyObject *args, PyObject *kwar
     if (!self)
         return NULL;
     self->capacity = (u64)capacity;
+    self->is_wide = wide && is_wide();
     Py_INCREF(blobs);
     self->blobs = blobs;
     self->words = made((u64)size / 8, 8);
@@ -172,10 +205,12 @@ static void renderer_dealloc(Renderer *self)
         PyMem_Free(output->items);
         PyMem_Free(output->ends);
     }
-    for (u64 k = 0; self->tables && k < self->tables_count; k++)
+    for (u64 k = 0; self->tables && k < self->tables_count; k++) {
+        PyMem_Free(self->tables[k].lengths);
         PyMem_Free(self->tables[k].luhn);
+    }
     PyMem_Free(self->words);
-    PyMem_Free(self->values);
+    PyMem_Free(self->room);
     PyMem_Free(self->steps);
     PyMem_Free(self->tables);
     PyMem_Free(self->outputs);
@@ -335,6 +370,12 @@ static PyObject *renderer_capacity(Renderer *self, void *closure)
     return PyLong_FromUnsignedLongLong(self->capacity);
 }
 
+static PyObject *renderer_wide(Renderer *self, void *closure)
+{
+    (void)closure;
+    return PyBool_FromLong(self->is_wide);
+}
+
 static PyObject *renderer_nbytes(Renderer *self, void *closure)
 {
     (void)closure;
@@ -358,6 +399,7 @@ static PyMethodDef renderer_methods[] = {
 
 static PyGetSetDef renderer_members[] = {
     {"capacity", (getter)renderer_capacity, NULL, "Records of a range, at most.", NULL},
+    {"wide", (getter)renderer_wide, NULL, "Whether eight records are computed at a time.", NULL},
     {"nbytes", (getter)renderer_nbytes, NULL, "Bytes of the renderer's buffers.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -18,16 +18,24 @@ static inline int bits_of(u64 n) { return n ? 64 - __builtin_clzll(n) : 0; }
 /* With 2**s <= d < 2**(s + 1) and m = 2**(64 + s) / d rounded up, m * d - 2**(64 + s) is below d, so
    below 2**(s + 1); and n * m >> 64 + s is n / d for every n for which n times that is at most
    2**(64 + s): for all n up to 2**63. For a power of two, m = 2**63 and s - 1 do the same. Other
-   words, and d = 1, are divided as usual: `factor` is 0. */
+   words, and d = 1, are divided as usual: `factor` is 0.
+
+   The same with p = the bits of the largest n and those of d: m = 2**p / d rounded up, and m * d -
+   2**p is below d; n * m >> p is n / d, since n times d is below 2**p. If n has 31 bits at most, n *
+   m is below 2**64. */
 static Divider divider(u64 by, u64 bound)
 {
-    Divider d = {by, 0, 0};
+    Divider d = {.by = by};
     if (by < 2 || bound >= HALF_WORDS)
         return d;
     d.shift = bits_of(by) - 1;
     if (by == (u64)1 << d.shift)
         d.shift -= 1;
     d.factor = (u64)((((u128)1 << (64 + d.shift)) + by - 1) / by);
+    if ((bound | by) >> 31 == 0) {
+        d.brief_shift = bits_of(bound) + bits_of(by);
+        d.brief = (((u64)1 << d.brief_shift) + by - 1) / by;
+    }
     return d;
 }
 
@@ -98,20 +106,21 @@ static inline u64 put_number(char *to, u64 n)
 
 /* ---------------------------------------------------------------- Check digits */
 
-/* A text's part in a Luhn sum, which begins behind an even number of digits, and behind an odd one;
-   and whether it has an odd number of digits: 4, 4 and 1 bits. */
-static uint16_t luhn_of(const unsigned char *text, u64 size)
+enum { ODD = 16 };
+
+/* A text's part in a Luhn sum, modulo 10, where an odd number of digits stands behind it, or an even
+   one; and ODD if it has an odd number of digits itself. */
+static unsigned luhn_of(const unsigned char *text, u64 size, unsigned behind)
 {
-    unsigned sums[2] = {0, 0}, odd = 0;
+    unsigned sum = 0, odd = behind;
     while (size--) {
         unsigned digit = (unsigned)text[size] - '0';
         if (digit > 9)
             continue;
-        sums[odd] += 2 * digit - 9 * (digit > 4);
-        sums[!odd] += digit;
+        sum += odd ? digit : 2 * digit - 9 * (digit > 4);
         odd ^= 1;
     }
-    return (uint16_t)(sums[0] % 10 | (sums[1] % 10) << 4 | odd << 8);
+    return sum % 10 | (odd ^ behind) * ODD;
 }
 
 static const unsigned char *text_of(const Table *table, u64 row, u64 *size)
@@ -121,7 +130,7 @@ static const unsigned char *text_of(const Table *table, u64 row, u64 *size)
         *size = table->offsets[row + 1] - table->offsets[row];
         return table->texts + table->offsets[row];
     }
-    *size = table->kind == SLOTS ? slot[table->width - 1] : table->width;
+    *size = table->kind == SLOTS ? table->lengths[row] : table->width;
     return slot;
 }
 
@@ -129,22 +138,21 @@ static int make_luhn(Table *table)
 {
     if (table->luhn)
         return 0;
-    table->luhn = PyMem_Calloc(table->rows, sizeof *table->luhn);
+    table->luhn = PyMem_Calloc(2 * table->rows, 1);
     if (!table->luhn)
         return -1;
     for (u64 row = 0; row < table->rows; row++) {
         u64 size;
         const unsigned char *text = text_of(table, row, &size);
-        table->luhn[row] = luhn_of(text, size);
-        if (!row)
-            table->parity = table->luhn[row] >> 8;
-        else if (table->parity != table->luhn[row] >> 8)
-            table->parity = -1;
+        for (unsigned odd = 0; odd < 2; odd++)
+            table->luhn[odd * table->rows + row] = (unsigned char)luhn_of(text, size, odd);
+        const int parity = table->luhn[row] / ODD;
+        table->parity = !row || parity == table->parity ? parity : -1;
     }
     return 0;
 }
 
-static uint16_t luhn_of_word(u64 kind, u64 word)
+static unsigned luhn_of_word(u64 kind, u64 word, unsigned behind)
 {
     unsigned char text[40];
     u64 size = kind == SUFFIX ? 16 : 36;
@@ -156,22 +164,29 @@ static uint16_t luhn_of_word(u64 kind, u64 word)
     } else {
         size = put_number((char *)text, word);
     }
-    return luhn_of(text, size);
+    return luhn_of(text, size, behind);
 }
 
-/* As long as all rows of the terms so far have the same parity, `odd` is it; then it is -1. */
+/* As long as all rows of the terms so far have the same parity, `odd` is it; then it is -1. What
+   literals add is the same for every record, and so is what ODD does then: it is taken off again.
+   The sums are below 2**32, since a program has fewer terms. */
 static void check_digits(const Renderer *self, const Step *s, u64 *restrict out)
 {
     unsigned char odds[TILE];
+    uint32_t sums[TILE] = {0}, sum = 0;
     int odd = 0;
-    memset(out, 0, TILE * sizeof *out);
     for (const u64 *w = s->w + 1; w < s->w + s->count; w += 3) {
         const Table *t = w[0] == TEXT ? self->tables + w[2] : NULL;
         const u64 *in = t && !w[1] ? self->zeros : self->values + w[1] * TILE;
         if (odd >= 0 && t && t->parity >= 0) {
-            const int down = 4 * odd;
-            for (int k = 0; k < TILE; k++)
-                out[k] += t->luhn[in[k]] >> down & 15;
+            const unsigned char *luhn = t->luhn + (odd ? t->rows : 0);
+            sum -= (uint32_t)t->parity * ODD;
+            if (!w[1])
+                sum += luhn[0];
+            else
+#pragma GCC unroll 4
+                for (int k = 0; k < TILE; k++)
+                    sums[k] += luhn[in[k]];
             odd ^= t->parity;
             continue;
         }
@@ -179,13 +194,14 @@ static void check_digits(const Renderer *self, const Step *s, u64 *restrict out)
             memset(odds, odd, TILE);
         odd = -1;
         for (int k = 0; k < TILE; k++) {
-            unsigned part = t ? t->luhn[in[k]] : luhn_of_word(w[0], in[k]);
-            out[k] += part >> 4 * odds[k] & 15;
-            odds[k] ^= (unsigned char)(part >> 8);
+            unsigned part = t ? t->luhn[odds[k] * t->rows + in[k]]
+                              : luhn_of_word(w[0], in[k], odds[k]);
+            sums[k] += part % ODD;
+            odds[k] ^= (unsigned char)(part / ODD);
         }
     }
     for (int k = 0; k < TILE; k++)
-        out[k] = (10 - out[k] % 10) % 10;
+        out[k] = (10 - (sums[k] + sum) % 10) % 10;
 }
 
 /* ---------------------------------------------------------------- Steps, a tile at a time */
@@ -337,14 +353,4 @@ static void run(const Renderer *self, const Step *s)
     }
 #undef EACH
 #undef REGISTER
-}
-
-/* The tile of the records from `start` on. Places behind its last record have the first one's. */
-static void run_all(const Renderer *self, u64 start, u64 count, int measured)
-{
-    for (u64 k = 0; k < TILE; k++)
-        self->values[k] = start + (k < count ? k : 0);
-    for (u64 k = 0; k < self->steps_count; k++)
-        if (!measured || self->steps[k].measured)
-            run(self, self->steps + k);
 }

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from mockdata.render.layout import CSV_LINES, Columns, Layout, Rows, Texts
+from mockdata.vaults.frozen import frozen
 
 __all__ = ["BATCH", "BLOCK", "Batch", "Encoded", "Form", "Receipt", "Record"]
 
@@ -26,7 +27,7 @@ class Record(NamedTuple):
     token: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Form:
     """What all batches of one vault or table have in common."""
 

@@ -69,10 +69,13 @@ TOGETHER: Final = {True: 15, False: 16}
 """Bytes of a text that a literal is added to, at most, if its length varies and if not."""
 
 
-def renderer(program: Program, capacity: int) -> Renderer:
-    """Return a renderer of ranges of at most ``capacity`` records."""
+def renderer(program: Program, capacity: int, *, wide: bool = True) -> Renderer:
+    """Return a renderer of ranges of at most ``capacity`` records.
+
+    It computes eight records at a time if ``wide`` and the processor can.
+    """
     words, blobs = pack(program)
-    return Renderer(words, blobs, capacity)
+    return Renderer(words, blobs, capacity, wide)
 
 
 def pack(program: Program) -> tuple[bytes, tuple[bytes, ...]]:

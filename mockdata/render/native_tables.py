@@ -11,7 +11,7 @@ import os
 from array import array
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
 from mockdata.render.items import widths
@@ -32,6 +32,10 @@ SLACK: Final = bytes(32)
 SLOT: Final = 16
 
 NAMES: Final = {"first_name": "first_names", "last_name": "surnames"}
+
+TENS: Final = bytes([48 + number // 10 for number in range(32)])
+UNITS: Final = bytes([48 + number % 10 for number in range(32)])
+"""The digits of a month's days, by their numbers."""
 
 PAIRS: Final = [b"%02d" % number for number in range(100)]
 
@@ -61,6 +65,9 @@ def packed(factors: tuple[Factor, ...]) -> Packed:
     first, *others = factors
     if isinstance(first, Names) and not others:
         return _names(first.source, first.case)
+    if isinstance(first, Days) and (end := _only_text(others)) is not None:
+        made = _days(Days(first.first, first.size, first.format + end))
+        return Packed(FIXED, made + SLACK, first.size, len(made) // first.size)
     texts = _texts(first)
     for factor in others:
         ends = _texts(factor)
@@ -69,6 +76,14 @@ def packed(factors: tuple[Factor, ...]) -> Packed:
     if all(low == high for low, high in each):
         return Packed(FIXED, b"".join(texts) + SLACK, len(texts), sum(high for _, high in each))
     return _varying(texts)
+
+
+def _only_text(factors: Sequence[Factor]) -> str | None:
+    """Return the text of factors that have no other, if it may stand in a form of days."""
+    if not all(isinstance(factor, Texts) and len(factor.texts) == 1 for factor in factors):
+        return None
+    text = b"".join([text for factor in factors for text in _texts(factor)]).decode()
+    return None if "%" in text else text
 
 
 def _varying(texts: Sequence[bytes]) -> Packed:
@@ -101,11 +116,13 @@ def _texts(factor: Factor) -> list[bytes]:
             return list(texts)
         case Numbers(ranges, width):
             return [text for first, last in ranges for text in _numbers(first, last, width)]
-        case Days(first, size, form):
-            return [*_days(first, size, form)]
+        case Days(_, size, _):
+            made = _days(factor)
+            width = len(made) // size
+            return [made[k : k + width] for k in range(0, len(made), width)]
         case Names():
-            made = _names(factor.source, factor.case).content
-            slots = (made[k : k + SLOT] for k in range(0, len(made), SLOT))
+            named = _names(factor.source, factor.case).content
+            slots = (named[k : k + SLOT] for k in range(0, len(named), SLOT))
             return [slot[: slot[-1]] for slot in slots]
 
 
@@ -117,30 +134,51 @@ def _numbers(first: int, last: int, width: int) -> Sequence[bytes]:
     return [*map(form.__mod__, range(first, last + 1))]
 
 
-def _days(first: int, size: int, form: str) -> Iterator[bytes]:
-    """Return days, month by month: what a month's days have in common is spelled once."""
-    at, stop = first, first + size
+def _days(days: Days) -> bytes:
+    """Return days, side by side: all are of one width.
+
+    A month's days are spelled like its first one. Then the digits of all days are put in at once.
+    """
+    starts = [*_months(days)]
+    counts = [b - a for a, b in pairwise([*starts, days.first + days.size])]
+    firsts = [*map(dt.date.fromordinal, starts)]
+    content = bytearray(
+        b"".join(
+            [
+                spelled(day, days.format).encode() * count
+                for day, count in zip(firsts, counts, strict=True)
+            ]
+        )
+    )
+    width = len(content) // days.size
+    for place in _places_of_days(firsts[0], days.format):
+        for digit, digits in enumerate((TENS, UNITS)):
+            content[place + digit :: width] = b"".join(
+                [
+                    digits[day.day : day.day + count]
+                    for day, count in zip(firsts, counts, strict=True)
+                ]
+            )
+    return bytes(content)
+
+
+def _months(days: Days) -> Iterator[int]:
+    """Return the first of the days, and of each month behind it; every day, if %j spells each."""
+    at, stop = days.first, days.first + days.size
     while at < stop:
+        yield at
         day = dt.date.fromordinal(at)
-        count = min(_days_in(day) - day.day + 1, stop - at)
-        yield from _month(day, count, form)
-        at += count
+        at += 1 if "%j" in days.format else _days_in(day) - day.day + 1
 
 
-def _month(day: dt.date, count: int, form: str) -> list[bytes]:
-    """Return some days of one month, from a day on."""
+def _places_of_days(day: dt.date, form: str) -> Iterator[int]:
+    """Return where a form has days of the month."""
     head, *parts = form.split("%")
-    around = [head]
+    place = len(head.encode())
     for part in parts:
-        if part[0] == "j":  # every day has texts of its own
-            days = (dt.date.fromordinal(day.toordinal() + k) for k in range(count))
-            return [spelled(each, form).encode() for each in days]
         if part[0] == "d":
-            around.append(part[1:])
-        else:
-            around[-1] += DIRECTIVES[part[0]](day) + part[1:]
-    texts = [text.encode() for text in around]
-    return [number.join(texts) for number in PAIRS[day.day : day.day + count]]
+            yield place
+        place += len((DIRECTIVES[part[0]](day) + part[1:]).encode())
 
 
 def _days_in(day: dt.date) -> int:

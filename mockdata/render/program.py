@@ -51,7 +51,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -116,6 +115,8 @@ class Program:
     @cached_property
     def packed(self) -> bytes:
         """The program as another process is given it."""
+        import pickle
+
         content = (self.registers, self.steps, self.lines, self.quoted, self.bias)
         return pickle.dumps((content, self.offsets), pickle.HIGHEST_PROTOCOL)
 
@@ -136,6 +137,8 @@ _programs: WeakValueDictionary[bytes, Program] = WeakValueDictionary()
 def _arrived(digest: bytes, packed: bytes) -> Program:
     found = _programs.get(digest)
     if found is None:
+        import pickle
+
         content, offsets = pickle.loads(packed)  # noqa: S301  (from the process that sent it)
         found = Program(*content, offsets=offsets)
         found.packed = packed

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mockdata.render.batch import BATCH, Batch, Encoded
 from mockdata.render.layout import CSV_LINES, Layout
+from mockdata.vaults.frozen import frozen
 from mockdata.vaults.resolve import Resolved
 
 if TYPE_CHECKING:
     from mockdata.vaults.typed import Type
 
 __all__ = ["Delivery", "Encoder", "File", "Run", "Session", "Sink", "VaultRun", "Writer"]
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 AHEAD: Final = 2**25
 """Bytes that are filled at a time, where a session does not say how many."""
@@ -27,7 +30,7 @@ Encoder = Callable[[Batch], Any]
 """Turns a batch into a bytes-like object, in a worker."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VaultRun:
     """One vault or table of a run, and its indices: from ``start`` up to, but without, ``stop``."""
 
@@ -72,7 +75,7 @@ class VaultRun:
         return mean_widths(self.resolved.columns, layout, range(self.start, self.stop))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """A run, checked: what a sink is opened for."""
 
@@ -89,7 +92,7 @@ class Run:
         return sum(vault.records for vault in self.vaults)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class File:
     """A file that the workers write to, beginning at an offset."""
 
@@ -97,7 +100,7 @@ class File:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivery:
     """What happened to the records that a sink sent to a service. All counts are for the run.
 
@@ -127,7 +130,7 @@ class Delivery:
     there is none. Pass it as ``start`` to continue the run."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Session:
     """What a sink yields if it needs more than a writer: how to write a run and make it permanent.
 
@@ -139,7 +142,7 @@ class Session:
     files: Mapping[str, Sequence[File]] | None = None
     """Vault name to the files that the workers write to, one for each output of the vault's layout.
     The workers write several ranges at once, in any order."""
-    layouts: Mapping[str, Layout] = field(default_factory=dict)
+    layouts: Mapping[str, Layout] = NOTHING
     """Vault name to the layout of its bytes. The default is an output of CSV lines per column."""
     batch_size: int | Mapping[str, int] = BATCH
     """Records in a batch, at most 10,000. Only a vault's last batch is smaller, unless the run has
@@ -149,7 +152,7 @@ class Session:
     """Called in the workers with each batch. ``write`` then takes an ``Encoded`` with the bytes
     that it returned. It must be picklable and depend on the batch alone: if a worker dies, another
     one makes its batch again."""
-    heads: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    heads: Mapping[str, Sequence[int]] = NOTHING
     """Vault name to the bytes that your ``write`` puts before each output, such as header lines, so
     that the report counts them. With ``files``, the offsets say so."""
     ahead: int = AHEAD

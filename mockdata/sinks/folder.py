@@ -6,7 +6,6 @@ import errno
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, Final
 
@@ -30,6 +29,7 @@ from mockdata.sinks._files import (
     sync_folder,
 )
 from mockdata.sinks.base import File, Session
+from mockdata.vaults.frozen import frozen
 from mockdata.workers.limits import naming
 from mockdata.workers.tasks import note_later_error, off_the_loop
 
@@ -42,7 +42,7 @@ LOCK_CHECK: Final = 0.01
 """Seconds between two looks."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewFile:
     """A file to be made: its name, what it begins with, and about how many bytes come to it."""
 
@@ -53,7 +53,7 @@ class NewFile:
     """How many bytes come to it at most, if ``expected`` may be far off."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Folder:
     """Where files go, and how.
 

@@ -9,11 +9,14 @@ A command that makes a thousand records is over before fifty classes are defined
 ...     y: int = 0
 >>> Point(1) == Point(1, y=0), Point(2)
 (True, Point(x=2, y=0))
+>>> import dataclasses
+>>> dataclasses.replace(Point(1), x=3), dataclasses.asdict(Point(1))
+(Point(x=3, y=0), {'x': 1, 'y': 0})
 """
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NoReturn, TypeVar, cast, dataclass_transform
+from typing import Any, ClassVar, NoReturn, Self, TypeVar, cast, dataclass_transform
 
 __all__ = ["frozen", "replace"]
 
@@ -22,11 +25,27 @@ T = TypeVar("T")
 _set = object.__setattr__
 
 
+class _Fields:
+    """A class's fields as ``dataclasses`` has them, made when that is first asked for them.
+
+    So its ``replace``, ``asdict`` and ``fields`` take frozen classes, too.
+    """
+
+    def __get__(self, instance: object, owner: type[Frozen]) -> dict[str, Any]:
+        from dataclasses import make_dataclass
+
+        made: Any = make_dataclass(owner.__name__, owner.__match_args__)
+        fields: dict[str, Any] = made.__dataclass_fields__
+        owner.__dataclass_fields__ = fields  # type: ignore[assignment]
+        return fields
+
+
 class Frozen:
     """What all frozen classes inherit. ``__match_args__`` are the fields that are compared."""
 
     __slots__: tuple[str, ...] = ()
     __match_args__: ClassVar[tuple[str, ...]] = ()
+    __dataclass_fields__ = _Fields()
     _defaults: ClassVar[dict[str, object]] = {}
 
     def __init__(self, *values: object, **named: object) -> None:
@@ -75,6 +94,9 @@ class Frozen:
     def __setstate__(self, state: list[object]) -> None:
         for name, value in zip(self.__slots__, state, strict=True):
             _set(self, name, value)
+
+    def __replace__(self, **changes: object) -> Self:
+        return replace(self, **changes)
 
 
 @dataclass_transform(frozen_default=True)

@@ -85,6 +85,7 @@ class Pool:
 
     def __init__(self, executor: Executor, workers: int) -> None:
         self.workers = workers
+        self.is_here = isinstance(executor, InThread)
         self._executor = executor
         self._memory = PeakMemory()
 

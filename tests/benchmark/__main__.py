@@ -1,7 +1,8 @@
 """Run every row in turn, several times, and write what comes of it to ``docs/``.
 
 ``python -m tests.benchmark WORD...`` runs the rows whose names have one of the words, and only
-prints what comes of them; ``--rounds`` says how often.
+prints what comes of them; ``--rounds`` says how often. ``--peer PATH`` runs the Go program that
+mockdata replaces beside it: without it, nothing is said of that program.
 """
 
 import argparse
@@ -16,16 +17,13 @@ import tempfile
 from pathlib import Path
 
 from . import runs
+from .counts import by_count
 from .peers import PEERS
 from .picture import draw
 from .report import table
 from .rows import ROWS, medians
 
 DOCS = Path(__file__).parents[2] / "docs"
-
-PUBLISHED = {1_000: ("<1 s", 10e3), 10_000: ("~1 s", 100e3), 100_000: ("~5 s", 200e3), 1_000_000: ("~20 s", 500e3),
-             10_000_000: ("~3 min", 600e3)}  # fmt: skip
-"""The table that users of the Go program know: records to its time and records/s."""
 
 HALF_A_BILLION = 500_000_000
 LAST = """
@@ -45,22 +43,6 @@ def machine() -> str:
     return f"{names[0] if names else platform.processor()}, {len(os.sched_getaffinity(0))} cores"
 
 
-def by_count(folder: Path) -> list[dict]:
-    """Fill the table that users of the Go program know."""
-    rows = []
-    for records, (go_time, go_rate) in PUBLISHED.items():
-        command = [*runs.COMMAND, str(records // 4)]
-        taken = statistics.median(runs.seconds(command, folder) for _ in range(3))
-        files = list((folder / "data").iterdir())
-        sizes = {
-            kind: sum(f.stat().st_size for f in files if kind in f.name)
-            for kind in ("data", "tokens")
-        }
-        rows.append({"records": records, "seconds": taken, "rate": records / taken, "go_time": go_time,
-                     "go_rate": go_rate} | sizes)  # fmt: skip
-    return rows
-
-
 def last() -> dict[str, float]:
     """Run half a billion records."""
     command = [sys.executable, "-c", LAST % HALF_A_BILLION]
@@ -69,19 +51,18 @@ def last() -> dict[str, float]:
     return {"records": HALF_A_BILLION, "seconds": taken, "peak_memory": peak}
 
 
-def everything(folder: Path, rounds: int) -> dict:
+def everything(folder: Path, rounds: int, peer: str | None) -> dict:
     """Return the results of all that is measured."""
     return {
         "machine": machine(),
         "python": platform.python_version(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "rounds": rounds,
-        "go": runs.GO,
         "medians": medians(folder, rounds),
         "peers": {
             name: statistics.median(run(folder) for _ in range(3)) for name, run in PEERS.items()
         },
-        "counts": by_count(folder),
+        "counts": by_count(folder, peer),
         "memory": [runs.peak_pss(folder, str(each)) for each in (runs.EACH, 10 * runs.EACH)],
         "last": last(),
     }
@@ -92,6 +73,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmark")
     parser.add_argument("words", nargs="*", metavar="WORD")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--peer", metavar="PATH", help="the Go program, built: it is run beside ours"
+    )
     given = parser.parse_args()
     for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
         os.environ.pop(name, None)  # else every start compiles the sources again
@@ -102,7 +86,7 @@ def main() -> None:
             for row, median in medians(folder, given.rounds, names).items():
                 print(f"{row}: {median:.4g}")
             return
-        results = everything(folder, given.rounds)
+        results = everything(folder, given.rounds, given.peer)
     (DOCS / "benchmark.json").write_text(json.dumps(results, indent=2) + "\n")
     (DOCS / "benchmark.md").write_text(table(results))
     draw(results, DOCS / "benchmark.svg")

@@ -12,12 +12,11 @@ rounds in which every row ran once, after one round to warm up. `nox -s bench` r
 """
 
 COUNTS = """
-The table that users of the Go program know; its own figures are as published, from a faster
-machine with more cores:
+The whole command, by records of each of the four vaults{beside}:
 
-| records | time | throughput | data files | token files | the Go program |
-|---|---|---|---|---|---|
 """
+
+BESIDE = ", and the Go program, run in turn on the same cores"
 
 COLUMNS = """
 Columns that you define, a value and its token, into a sink that drops them: `4[0-9]{14}{luhn}` with
@@ -41,7 +40,7 @@ def measured(results: dict) -> str:
     m, last = results["medians"], results["last"]
     rows = [
         ("whole command, 4 x 2.5 million records to CSV", f"{m['command to CSV']:.1f} M records/s",
-         f"{m['command to CSV'] / runs.GO:.0f} times the Go program's {runs.GO} M"),
+         beside_peer(results)),
         ("the same against two processes that write ready-made bytes", f"{m['write ceiling']:.1f} M records/s there",
          f"{m['to the ceiling']:.2f} of it"),
         ("the same records as rows of one table, in one file", f"{m['table to CSV']:.1f} M records/s",
@@ -102,10 +101,28 @@ def programs(results: dict) -> str:
 
 
 def counts(results: dict) -> str:
-    """Return the table that users of the Go program know."""
-    lines = [
-        f"| {row['records']:,} | {row['seconds']:.2f} s | {row['rate']:,.0f}/s | {row['data'] / 1e6:.2f} MB "
-        f"| {row['tokens'] / 1e6:.2f} MB | {row['go_time']}, {row['go_rate']:,.0f}/s |\n"
-        for row in results["counts"]
+    """Return the table of the command by count, beside the Go program if that was run, too."""
+    rows = results["counts"]
+    has_peer = all("peer_seconds" in row for row in rows)
+    heads = ["records a vault", "time", "throughput", "data files", "token files"]
+    heads += ["the Go program", "ratio"] if has_peer else []
+    lines = [heads, ["---"] * len(heads)]
+    for row in rows:
+        cells = [
+            f"{row['each']:,}",
+            f"{row['seconds']:.2f} s",
+            f"{4 * row['each'] / row['seconds']:,.0f}/s",
+        ]
+        cells += [f"{row[kind] / 1e6:.2f} MB" for kind in ("data", "tokens")]
+        cells += [f"{row['peer_seconds']:.3f} s", f"{row['ratio']:.2g}"] if has_peer else []
+        lines.append(cells)
+    table = "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return COUNTS.format(beside=BESIDE if has_peer else "") + table
+
+
+def beside_peer(results: dict) -> str:
+    """Return how many times as long the Go program takes for ten million records, if it was run."""
+    ratios = [
+        row["ratio"] for row in results["counts"] if row["each"] == runs.EACH and "ratio" in row
     ]
-    return COUNTS + "".join(lines)
+    return f"{ratios[0]:.0f} times the Go program's" if ratios else ""

@@ -17,9 +17,6 @@ EACH = 2_500_000
 BYTES = 747_000_000
 """Bytes of the eight files of such a run."""
 
-GO = 0.6
-"""Million records/s of the Go program on two cores, as measured beforehand; it is not built here."""
-
 WAREHOUSE = Path(__file__).parents[2] / "examples" / "warehouse.toml"
 """Its table ``patients`` has the values and tokens of the four vaults side by side."""
 
@@ -73,7 +70,7 @@ def seconds(command: list[str], folder: Path | None = None, **options) -> float:
     """Run a process in a new folder, or none, with the disk at rest; return how long it took."""
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+        folder.mkdir(parents=True)
         os.sync()
     began = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, stdin=subprocess.DEVNULL, **options)
