@@ -165,7 +165,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.benchmark", *session.posargs)
 
 
-@nox.session
+@nox.session(python=PYTHONS[-1])
 def docs(session: nox.Session) -> None:
     """Build the documentation's site into build/site, strictly, and drive it in a browser."""
     session.install("-e", ".[docs,test]")

@@ -79,7 +79,7 @@ class Screen:
             self.scrolled += 1
 
 
-def on_terminal(command, folder, *, width=120, height=24, term="xterm-256color", **options):
+def on_terminal(command, folder, *, width=120, height=24, term="xterm-256color", ci="", **options):
     """Run a command with a terminal of a size for standard error; return what it writes there.
 
     Whatever else it writes goes where ``options``, those of ``Popen``, say.
@@ -87,11 +87,10 @@ def on_terminal(command, folder, *, width=120, height=24, term="xterm-256color",
     main, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", height, width, 0, 0))
     env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
+    env |= {"TERM": term, "CI": ci}
     keywords = {"stdout": subprocess.DEVNULL, "stderr": side} | options
     keywords = {k: side if v == "terminal" else v for k, v in keywords.items()}
-    run = subprocess.Popen(
-        command, cwd=folder, stdin=subprocess.DEVNULL, env=env | {"TERM": term}, **keywords
-    )
+    run = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, env=env, **keywords)
     os.close(side)
     shown = b""
     while True:

@@ -447,7 +447,7 @@ def test_a_signal_leaves_the_terminal_as_it_was(tmp_path):
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
         stderr=side,
-        env=os.environ | {"TERM": "xterm-256color"},
+        env=os.environ | {"TERM": "xterm-256color", "CI": ""},
     )
     os.close(side)
     shown = b""

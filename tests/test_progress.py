@@ -146,9 +146,8 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_lines(tmp_path):
 @pytest.mark.parametrize(
     ("ci", "has_bars"), [("true", False), ("1", False), ("0", True), ("", True)]
 )
-def test_a_terminal_of_continuous_integration_gets_lines(tmp_path, monkeypatch, ci, has_bars):
-    monkeypatch.setenv("CI", ci)
-    shown = on_screen(tmp_path, ["id=40k", "-s", "loader:slowly"])
+def test_a_terminal_of_continuous_integration_gets_lines(tmp_path, ci, has_bars):
+    shown = on_screen(tmp_path, ["id=40k", "-s", "loader:slowly"], ci=ci)
     assert ("\x1b" in shown) == has_bars
     assert ("of 40,000 records" in shown) != has_bars
 

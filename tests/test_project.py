@@ -1,6 +1,7 @@
 """What the project says of itself is so: for contributors, in bug reports, and of versions."""
 
 import json
+import os
 import platform
 import re
 import subprocess
@@ -56,7 +57,7 @@ def test_versions_are_those_of_every_package_that_is_used():
 
 
 def test_an_unknown_renderer_is_wrong_use_there_too(mockdata_command):
-    done = mockdata_command("--version", "--json", env={"MOCKDATA_RENDERER": "abacus"})
+    done = mockdata_command("--version", "--json", env=os.environ | {"MOCKDATA_RENDERER": "abacus"})
     assert done.returncode == 2
     assert json.loads(done.stdout)["outcome"] == "failed"
 

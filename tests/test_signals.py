@@ -338,7 +338,7 @@ def test_a_terminal_that_is_lost(earlier, tmp_path, option):
         stdin=side,
         stdout=side,
         stderr=side,
-        env=os.environ | {"TERM": "xterm-256color"},
+        env=os.environ | {"TERM": "xterm-256color", "CI": ""},
     )
     os.close(side)
     while not any(name.endswith("mockdata-tmp") for name in os.listdir(tmp_path / "data")):
@@ -359,7 +359,7 @@ def test_a_hangup_that_is_ignored_changes_nothing_when_the_terminal_is_lost(earl
         stdin=side,
         stdout=subprocess.DEVNULL,
         stderr=side,
-        env=os.environ | {"TERM": "xterm-256color"},
+        env=os.environ | {"TERM": "xterm-256color", "CI": ""},
     )
     os.close(side)
     while not any(name.endswith("mockdata-tmp") for name in os.listdir(tmp_path / "data")):

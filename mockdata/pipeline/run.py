@@ -155,9 +155,8 @@ def _sync(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
         return asyncio.run(function(*args, **kwargs))
 
     call.__name__ = call.__qualname__ = f"{function.__name__}_sync"
-    call.__doc__ = (
-        f"Do what ``{function.__name__}`` does, where no event loop is running.\n\n{call.__doc__}"
-    )
+    about = f"Do what ``{function.__name__}`` does, where no event loop is running."
+    call.__doc__ = f"{about}\n\n{inspect.getdoc(function)}"
     return call
 
 
