@@ -15,6 +15,7 @@ from rich.file_proxy import FileProxy
 from rich.segment import Segment
 
 from mockdata.screen import Seen
+from mockdata.screen.direct import Direct
 from mockdata.screen.picture import Picture
 
 __all__ = ["Bars"]
@@ -38,7 +39,7 @@ class Bars(RenderHook):
 
     def __init__(self, seen: Seen) -> None:
         self.first = self.then = REFRESH
-        self._console = Console(stderr=True, force_terminal=True)
+        self._console = Console(file=cast("TextIO", Direct(sys.stderr)), force_terminal=True)
         self._seen = seen
         self._picture = Picture(seen)
         self._widths: list[int] = []
