@@ -45,12 +45,12 @@ class Bars(RenderHook):
         self._widths: list[int] = []
         self._last: tuple[object, ...] = ()
         self._streams: list[tuple[str, TextIO]] = []
+        self._console.push_render_hook(self)
+        self._stand_in("stderr")
+        if sys.stdout is not None and sys.stdout.isatty():
+            self._stand_in("stdout")
         with suppress(OSError):
             self._console.show_cursor(show=False)
-            self._console.push_render_hook(self)
-            self._stand_in("stderr")
-            if sys.stdout is not None and sys.stdout.isatty():
-                self._stand_in("stdout")
 
     def _stand_in(self, name: str) -> None:
         """Have what is printed on a standard stream go through the console."""
