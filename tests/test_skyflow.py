@@ -343,7 +343,7 @@ async def test_failed_rows_are_logged_with_all_fields(vault, tmp_path, byot):
             {"byot": "ENABLE_STRICT"},
             "byot: ENABLE_STRICT needs a token for every field; visits has no day_",
         ),
-        ({"upsert": True}, "upsert: visits is a table: name the one"),
+        ({"upsert": True}, "upsert: visits is a table: name the column"),
         ({"upsert": "visit"}, "upsert: visits has no field 'visit'; it has visit_id, like, like_"),
         ({"upsert": "odd_token"}, "upsert: visits has no field 'odd_token'; it has visit_id"),
         ({"vaults": {"odd": "v"}}, "vaults: 'visits' has no vault id; use odd=COUNT"),
