@@ -168,6 +168,19 @@ def test_standard_error_that_takes_no_more_does_not_stop_the_run(start):
     assert run.returncode == 0
 
 
+@pytest.mark.parametrize("bars", [False, True])
+def test_what_standard_error_does_not_take_is_not_kept(monkeypatch, bars):
+    """Or it would be an error in whatever flushes it next, such as the start of a worker."""
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        monkeypatch.setattr(log, "has_bars", lambda stream: bars)
+        with mockdata.progress() as show:
+            show(Progress("id", 1, 10, 20, 0.1))
+            with pytest.raises(OSError, match="No space left"):
+                show._display.tick()
+        full.flush()
+
+
 async def test_a_display_that_fails_is_left_alone_from_then_on(monkeypatch):
     calls = []
 

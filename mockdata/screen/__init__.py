@@ -175,6 +175,7 @@ class Lines:
 
     def tick(self) -> None:
         """Print a line."""
+        from mockdata.screen.direct import Direct
         from mockdata.screen.text import described_delivery, scaled
 
         seconds = time.perf_counter() - self._seen.began
@@ -189,7 +190,7 @@ class Lines:
             parts.append(f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left")
         if (delivery := self._seen.delivery()) is not None:
             parts.append(described_delivery(delivery, seconds))
-        print("mockdata: " + ", ".join(parts), file=sys.stderr, flush=True)
+        Direct(sys.stderr).write("mockdata: " + ", ".join(parts) + "\n")
 
     def stop(self) -> None:
         """There is nothing to undo."""

@@ -15,6 +15,7 @@ from rich.file_proxy import FileProxy
 from rich.segment import Segment
 
 from mockdata.screen import Seen
+from mockdata.screen.direct import Direct
 from mockdata.screen.picture import Picture
 
 __all__ = ["Bars"]
@@ -38,18 +39,18 @@ class Bars(RenderHook):
 
     def __init__(self, seen: Seen) -> None:
         self.first = self.then = REFRESH
-        self._console = Console(stderr=True, force_terminal=True)
+        self._console = Console(file=cast("TextIO", Direct(sys.stderr)), force_terminal=True)
         self._seen = seen
         self._picture = Picture(seen)
         self._widths: list[int] = []
         self._last: tuple[object, ...] = ()
         self._streams: list[tuple[str, TextIO]] = []
+        self._console.push_render_hook(self)
+        self._stand_in("stderr")
+        if sys.stdout is not None and sys.stdout.isatty():
+            self._stand_in("stdout")
         with suppress(OSError):
             self._console.show_cursor(show=False)
-            self._console.push_render_hook(self)
-            self._stand_in("stderr")
-            if sys.stdout is not None and sys.stdout.isatty():
-                self._stand_in("stdout")
 
     def _stand_in(self, name: str) -> None:
         """Have what is printed on a standard stream go through the console."""
