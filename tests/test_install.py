@@ -48,9 +48,10 @@ def run(tmp_path):
         site = tmp_path / "site"
         with zipfile.ZipFile(wheel) as packed:
             packed.extractall(site)
+        inherited = {name: os.environ[name] for name in os.environ if name != "MOCKDATA_RENDERER"}
         return subprocess.run(
             [sys.executable, "-m", "mockdata", *words],
-            env=os.environ | {"PYTHONPATH": str(site)} | environment,
+            env=inherited | {"PYTHONPATH": str(site)} | environment,
             cwd=tmp_path,
             capture_output=True,
             text=True,
