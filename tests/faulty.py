@@ -47,7 +47,7 @@ class NoContext(Store):
 
 
 class NoWriter(Store):
-    """a run of one record: yields None, which is neither an async callable nor a Session"""
+    """a run of one record: it yields None, which is neither an async callable nor a Session"""
 
     @asynccontextmanager
     async def open(self, run):

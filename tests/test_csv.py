@@ -289,7 +289,7 @@ async def test_a_file_that_is_replaced_gets_no_name(earlier):
             file.unlink()
             file.write_bytes(content)
 
-    with pytest.raises(OSError, match="replaced while") as caught:
+    with pytest.raises(OSError, match="replaced during the run") as caught:
         await mockdata.generate({"id": 50}, sink=folder, on_progress=replace)
     assert caught.value.filename == str(folder / "id_data.csv")
     for left in folder.glob(".*"):

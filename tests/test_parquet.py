@@ -350,8 +350,8 @@ def test_the_command_writes_them_and_says_which(mockdata_command, tmp_path):
         "email.parquet": 5,
     }
     lines = done.stderr.splitlines()
-    assert ["ssn.parquet" in lines[0], "email.parquet" in lines[1]] == [True, True]
-    assert " in out, " in lines[2]
+    assert ["ssn.parquet" in lines[2], "email.parquet" in lines[3]] == [True, True]
+    assert " in out, " in lines[5]
     assert "-s parquet -o out" in lines[-1]
     repeated = lines[-1].partition("mockdata ")[2].split()
     assert mockdata_command(*repeated, "-q").returncode == 0

@@ -402,7 +402,7 @@ def test_urls_that_name_no_place_are_refused(url):
 
 @pytest.mark.parametrize("url", ["s3://a:b@c/d", "s3://x/y?z", "file:///a folder", "s3://x/y#z"])
 def test_what_a_url_may_not_have_is_told(url):
-    with pytest.raises(mockdata.PlanError, match="no user name, query, fragment or space in it"):
+    with pytest.raises(mockdata.PlanError, match="without a user name, query, fragment or space"):
         CsvSink(url)
 
 
@@ -461,7 +461,7 @@ def test_the_command_names_the_objects_and_repeats_the_run(sink, mockdata_comman
     assert (done.returncode, done.stdout) == (0, "")
     made = bucket.objects()
     for name in made:
-        assert f"{bucket.url}/{name}   " in done.stderr
+        assert f"| {bucket.url}/{name} " in done.stderr
     again = done.stderr.splitlines()[-1].removeprefix("python -m ").split()
     assert ["-o", bucket.url] == again[again.index("-o") :][:2]
     repeated = mockdata_command(*again[again.index("mockdata") + 1 :], "--json", "-q")
@@ -474,9 +474,9 @@ def test_the_command_names_the_objects_and_repeats_the_run(sink, mockdata_comman
     ("words", "code", "says"),
     [
         (["-o", "s3://not-there/x"], 1, "mockdata: s3://not-there/x: there is no such bucket"),
-        (["-o", "sftp://host/x"], 2, "mockdata: output: sftp:// is no object store"),
+        (["-o", "sftp://host/x"], 2, "mockdata: output: sftp:// is not a known object store"),
         (["-o", "s3://b/x", "--fsync"], 2, "mockdata: fsync: only works with a folder"),
-        (["-s", "csv:ftp://x"], 2, "mockdata: output: ftp:// is no object store"),
+        (["-s", "csv:ftp://x"], 2, "mockdata: output: ftp:// is not a known object store"),
     ],
 )
 def test_the_command_says_what_is_wrong_in_one_line(words, code, says, mockdata_command, bucket):
