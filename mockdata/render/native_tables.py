@@ -10,7 +10,7 @@ import datetime as dt
 import os
 from array import array
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
@@ -37,7 +37,7 @@ TENS: Final = bytes([48 + number // 10 for number in range(32)])
 UNITS: Final = bytes([48 + number % 10 for number in range(32)])
 """The digits of a month's days, by their numbers."""
 
-PAIRS: Final = [b"%02d" % number for number in range(100)]
+DIGITS: Final = b"0123456789"
 
 IS_LETTER: Final = bytes([0]) + bytes([1]) * 255
 
@@ -59,31 +59,78 @@ class Packed(NamedTuple):
     offsets: bytes = b""
 
 
+Joined = tuple[bytes, int, int]
+"""Texts of one width, side by side, how many they are, and the width."""
+
+
 @lru_cache(KEPT)
 def packed(factors: tuple[Factor, ...]) -> Packed:
     """Return the table of every combination of factors, the first one most significant."""
     first, *others = factors
     if isinstance(first, Names) and not others:
         return _names(first.source, first.case)
-    if isinstance(first, Days) and (end := _only_text(others)) is not None:
-        made = _days(Days(first.first, first.size, first.format + end))
-        return Packed(FIXED, made + SLACK, first.size, len(made) // first.size)
+    each = [*map(widths, factors)]
+    if all(low == high for low, high in each):
+        joined = [_joined(factor, width) for factor, (width, _) in zip(factors, each, strict=True)]
+        content, rows, width = reduce(_crossed, joined)
+        return Packed(FIXED, content + SLACK, rows, width)
     texts = _texts(first)
     for factor in others:
         ends = _texts(factor)
         texts = [text + end for text in texts for end in ends]
-    each = [*map(widths, factors)]
-    if all(low == high for low, high in each):
-        return Packed(FIXED, b"".join(texts) + SLACK, len(texts), sum(high for _, high in each))
     return _varying(texts)
 
 
-def _only_text(factors: Sequence[Factor]) -> str | None:
-    """Return the text of factors that have no other, if it may stand in a form of days."""
-    if not all(isinstance(factor, Texts) and len(factor.texts) == 1 for factor in factors):
-        return None
-    text = b"".join([text for factor in factors for text in _texts(factor)]).decode()
-    return None if "%" in text else text
+def _crossed(heads: Joined, tails: Joined) -> Joined:
+    """Return each head with each tail behind it: what all have at one place is a slice."""
+    (texts, rows, width), (ends, count, size) = heads, tails
+    stride = width + size
+    made = bytearray(rows * count * stride)
+    for place in range(width):
+        column = texts[place::width]
+        if count <= rows:
+            for k in range(count):
+                made[place + k * stride :: count * stride] = column
+        else:
+            made[place::stride] = b"".join([column[k : k + 1] * count for k in range(rows)])
+    for place in range(size):
+        made[width + place :: stride] = ends[place::size] * rows
+    return bytes(made), rows * count, stride
+
+
+def _joined(factor: Factor, width: int) -> Joined:
+    match factor:
+        case Numbers(ranges, _):
+            made = [_spelled(first, last, width) for first, last in ranges]
+            return b"".join(made), sum(last - first + 1 for first, last in ranges), width
+        case Days():
+            return _days(factor), factor.size, width
+    texts = _texts(factor)
+    return b"".join(texts), len(texts), width
+
+
+def _spelled(first: int, last: int, width: int) -> bytes:
+    """Return numbers in ``width`` digits, side by side; of each place, all digits at once."""
+    made = bytearray((last - first + 1) * width)
+    for place in range(width):
+        made[place::width] = _column(first, last, 10 ** (width - 1 - place))
+    return bytes(made)
+
+
+def _column(first: int, last: int, power: int) -> bytes:
+    """Return the digits that numbers have at one place: the same ones come again and again."""
+    count, around = last - first + 1, 10 * power
+    if around <= count:
+        digits = b"".join([DIGITS[k : k + 1] * power for k in range(10)])
+        start = first % around
+        return (digits * (count // around + 2))[start : start + count]
+    runs = []
+    while first <= last:
+        behind = min((first // power + 1) * power, last + 1)
+        digit = first // power % 10
+        runs.append(DIGITS[digit : digit + 1] * (behind - first))
+        first = behind
+    return b"".join(runs)
 
 
 def _varying(texts: Sequence[bytes]) -> Packed:
@@ -115,23 +162,16 @@ def _texts(factor: Factor) -> list[bytes]:
         case Texts(texts):
             return list(texts)
         case Numbers(ranges, width):
-            return [text for first, last in ranges for text in _numbers(first, last, width)]
+            form = b"%%0%dd" % width if width else b"%d"
+            return [form % k for first, last in ranges for k in range(first, last + 1)]
         case Days(_, size, _):
-            made = _days(factor)
-            width = len(made) // size
-            return [made[k : k + width] for k in range(0, len(made), width)]
+            days = _days(factor)
+            each = len(days) // size
+            return [days[k : k + each] for k in range(0, len(days), each)]
         case Names():
             named = _names(factor.source, factor.case).content
             slots = (named[k : k + SLOT] for k in range(0, len(named), SLOT))
             return [slot[: slot[-1]] for slot in slots]
-
-
-def _numbers(first: int, last: int, width: int) -> Sequence[bytes]:
-    """Return numbers in ``width`` digits. Of two digits' texts, four digits' are made fastest."""
-    if width == 4:
-        return [a + b for a in PAIRS for b in PAIRS][first : last + 1]
-    form = b"%%0%dd" % width if width else b"%d"
-    return [*map(form.__mod__, range(first, last + 1))]
 
 
 def _days(days: Days) -> bytes:
