@@ -32,8 +32,10 @@ COUNTS = {"ssn": 30_001, "name": 1_000}
 
 @pytest.fixture(scope="module", autouse=True)
 def tracker():
-    """Start the process that multiprocessing keeps until this one ends."""
+    """Have the process that multiprocessing would keep until this one ends for these tests alone."""
     resource_tracker.ensure_running()
+    yield
+    resource_tracker._resource_tracker._stop()
 
 
 @pytest.fixture(scope="module")
