@@ -350,7 +350,7 @@ async def test_an_error_here_need_not_be_sent():
         ({"encode": packed, "batch_size": 200_001}, "batch_size 200001 is not from 1 to 200000"),
         ({"encode": packed, "batch_size": {"ssn": 0}}, "batch_size 0 is not from 1 to 200000"),
         ({"batch_size": 10_001}, "batch_size 10001 is not from 1 to 10000"),
-        ({"encode": packed, "write": None, "files": {"ssn": []}}, "files in place of write"),
+        ({"encode": packed, "write": None, "files": {"ssn": []}}, "give write instead of files"),
     ],
 )
 async def test_a_session_that_cannot_be_is_refused(settings, said):
