@@ -284,6 +284,9 @@ class OddError(Exception):
     def __init__(self, one, two):
         super().__init__(one)
 
+    def __reduce__(self):  # as Python's own, whoever else would know how
+        return OddError, self.args
+
 
 def failing(error, batch):
     if batch.start:

@@ -110,7 +110,9 @@ async def test_a_table_beside_vaults_as_json_lines():
 
 async def test_a_column_called_table_is_not_the_tables_name():
     seats = mockdata.Table("seats", {"table": "{number:1-9}", "seat": "{index}"})
-    refused = pytest.raises(mockdata.PlanError, match=r'^format: jsonl needs the key "table" .* seats has')
+    refused = pytest.raises(
+        mockdata.PlanError, match=r'^format: jsonl needs the key "table" .* seats has'
+    )
     with contextlib.redirect_stdout(Out()) as out, refused:
         await mockdata.generate({seats: 1}, sink=StdoutSink("jsonl"))
     assert out.rows() == []
@@ -119,7 +121,9 @@ async def test_a_column_called_table_is_not_the_tables_name():
 
 @pytest.mark.parametrize("beside", ["ssn", PEOPLE_TWICE], ids=["vault", "table"])
 async def test_a_table_beside_something_is_no_csv(beside):
-    refused = pytest.raises(mockdata.PlanError, match=r"^format: csv has one header, so the table people must be alone")
+    refused = pytest.raises(
+        mockdata.PlanError, match=r"^format: csv has one header, so the table people must be alone"
+    )
     with contextlib.redirect_stdout(Out()) as out, refused:
         await mockdata.generate({PEOPLE: 5, beside: 1}, sink=StdoutSink(), vaults=[ODD], **RUN)
     assert out.rows() == []
