@@ -43,7 +43,10 @@ IN_CI = bool(os.environ.get("CI"))
 LEAST = {"MOCKDATA_RENDERER": "numpy", "MOCKDATA_TEST_LOOPS": "asyncio"}
 """What the oldest Python is tested with: the renderer that needs no compiler, on one event loop."""
 
-LONG = ("dask", "documentation", "postgres", "recovery", "signals", "statistics", "stores")
+LONG = (
+    *("dask", "documentation", "faults", "fuzz", "install", "permute", "postgres", "pytest_plugin"),
+    *("recovery", "signals", "statistics", "stores", "testing"),
+)
 """Files of tests that take minutes, and in which little depends on the version of Python."""
 
 WITHOUT_LONG = [f"--ignore=tests/test_{name}.py" for name in LONG]

@@ -45,10 +45,19 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+ONE_LOOP = (
+    *("any_vault", "arrow", "encode", "golden", "parquet", "places", "plan", "renaming"),
+    *("skyflow_answers", "skyflow_token", "tables", "testing", "texts"),
+)
+"""Files of tests of what does not depend on the event loop."""
+
+
 def pytest_asyncio_loop_factories(config, item):
     """Run each async test on both, or on those that the environment names."""
     loops = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
     wanted = os.environ.get("MOCKDATA_TEST_LOOPS", "asyncio,uvloop").split(",")
+    if item.path.stem.removeprefix("test_") in ONE_LOOP:
+        wanted = wanted[:1]
     return {name: loops[name] for name in wanted}
 
 
