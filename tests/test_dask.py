@@ -20,7 +20,8 @@ from distributed import Client, LocalCluster
 import mockdata
 import mockdata.dask
 from mockdata.dask import run as client_side
-from mockdata.dask.job import Job, default_parts
+from mockdata.dask.job import Job
+from mockdata.pipeline.parts import default_parts
 
 from .conftest import kept
 from .odd import ODD, PEOPLE, QUOTED

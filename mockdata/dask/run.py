@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from mockdata.dask.job import Job, checked_format, checked_parts, default_parts, fingerprint
+from mockdata.dask.job import Job, checked_format, fingerprint
 from mockdata.dask.part import MARKER, is_busy, make_part, seen_by, unpacked
 from mockdata.dask.places import SUCCESS, place_of
 from mockdata.errors import MockDataError, one_line
+from mockdata.pipeline.parts import checked_parts, default_parts
 from mockdata.pipeline.plan import Counts, plan_run
 from mockdata.pipeline.report import Progress, Report, VaultReport
 from mockdata.sinks import Run
