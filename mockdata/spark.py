@@ -2,7 +2,6 @@
 
 It needs the extra ``mockdata[spark]``, on the driver and on the executors::
 
-    spark.dataSource.register(mockdata.spark.MockDataSource)
     spark.read.format("mockdata").option("counts", "ssn=10M").load()
 """
 
@@ -30,7 +29,7 @@ try:
     from pyspark.sql import types as of_spark
     from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 
-    from mockdata.sinks.parquet.blocks import record_batch
+    from mockdata.sinks.parquet.blocks import record_batch, schema_of
 except ImportError as error:
     problem = f"mockdata.spark needs pyspark 4 and pyarrow: pip install 'mockdata[spark]' ({error})"
     raise ImportError(problem) from error
@@ -52,7 +51,7 @@ SEVERAL: Final = ("vault", "value", "token")
 """The columns of more than one vault."""
 
 
-class MockDataSource(DataSource):
+class MockDataSource(DataSource):  # type: ignore[misc]  # of what pyspark is, mypy sees nothing
     """``spark.read.format("mockdata")``: records as rows, made where they are read.
 
     Its options are those of the command: ``counts``, such as ``ssn=10M name=500``, ``vaults``, a
@@ -79,7 +78,7 @@ class MockDataSource(DataSource):
     def reader(self, schema: of_spark.StructType) -> DataSourceReader:
         """Return what makes the rows. Raises PlanError for a schema that is not theirs."""
         own = self.schema()
-        if [(f.name, f.dataType) for f in schema] != [(f.name, f.dataType) for f in own]:
+        if schema != own:
             problem = f"the columns are {own.simpleString()}; leave out .schema(...)"
             raise PlanError("schema", problem)
         return _Reader(self._job)
@@ -154,11 +153,13 @@ def _schema(run: Run) -> of_spark.StructType:
     columns: Mapping[str, str] = dict.fromkeys(SEVERAL, "string")
     if len(run.vaults) == 1:
         columns = dict(zip(run.vaults[0].columns, run.vaults[0].types, strict=True))
-    fields = (of_spark.StructField(name, TYPES[kind], nullable=False) for name, kind in columns.items())
+    fields = (
+        of_spark.StructField(name, TYPES[kind], nullable=False) for name, kind in columns.items()
+    )
     return of_spark.StructType(list(fields))
 
 
-class _Reader(DataSourceReader):
+class _Reader(DataSourceReader):  # type: ignore[misc]
     """Makes the rows of a part, by the executor's Python."""
 
     def __init__(self, job: _Job) -> None:
@@ -189,4 +190,5 @@ def _batches(vault: VaultRun, run: Run) -> Iterator[pa.RecordBatch]:
 
 def _named(vault: str, batch: pa.RecordBatch) -> pa.RecordBatch:
     names = pa.repeat(pa.scalar(vault), len(batch))
-    return pa.RecordBatch.from_arrays([names, *batch.columns], names=[*SEVERAL])
+    schema = schema_of(SEVERAL, ["string"] * len(SEVERAL))
+    return pa.RecordBatch.from_arrays([names, *batch.columns], schema=schema)

@@ -299,6 +299,7 @@ def test_the_command(cluster, tmp_path):
         (("--dask", "local", "--part", "1/2"), "part: does not go together with --dask"),
         (("--dask", "local", "--rate", "9"), "rate: does not go together with --dask"),
         (("--dask", "local", "--parts", "0"), "parts: 0 is not a whole number from 1 to 99999"),
+        (("--dask", "local", "--parts", "two"), "parts: 'two' is not a whole number from 1"),
         (("--dask", "tcp://h:1", "-w", "2"), "workers: is for --dask local"),
         (("--dask", ""), "dask: '' is not a scheduler's address, and not local"),
     ],
