@@ -8,7 +8,6 @@ what is made stays. 25M of each of the four vaults are 100 million records, and 
 import argparse
 import asyncio
 import contextlib
-import filecmp
 import hashlib
 import json
 import os
@@ -18,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -122,37 +122,57 @@ async def speed(folder: Path, each: int, parts: int, rounds: int) -> None:
     print(f"speed: median {statistics.median(ratios):.2f} of one machine's", flush=True)
 
 
-def differing(folder: Path, each: int, parts: int) -> list[str]:
-    """Return the files that differ from those of parts made alone, which are removed one by one."""
+def digests(folder: Path) -> str:
+    """Return what tells a folder's files, but for the mark of a part, from others."""
     found = []
+    for file in sorted(folder.iterdir()):
+        if file.name != "_PART.json":
+            with file.open("rb") as content:
+                found.append(f"{file.name} {hashlib.file_digest(content, 'sha256').hexdigest()}")
+    return "\n".join(found)
+
+
+def taken(folder: Path, last: threading.Event) -> dict[str, set[str]]:
+    """Return the digests of the parts that appear, which are removed: the disk has room for few."""
+    found: dict[str, set[str]] = {}
+    while True:
+        is_last = last.is_set()
+        for mark in folder.glob("part-*/_PART.json"):
+            found.setdefault(mark.parent.name, set()).add(digests(mark.parent))
+            shutil.rmtree(mark.parent)
+        if is_last:
+            return found
+        time.sleep(0.2)
+
+
+def alone(folder: Path, each: int, parts: int) -> dict[str, set[str]]:
+    """Return the digests of parts that are made one by one, each by a run of its own."""
+    found = {}
     for number in range(1, parts + 1):
-        name = f"part-{number:05}-of-{parts:05}"
-        alone = emptied(folder.with_name("alone"))
-        script = ALONE.format(counts=each, folder=alone, part=(number, parts))
+        script = ALONE.format(counts=each, folder=emptied(folder), part=(number, parts))
         subprocess.run([sys.executable, "-c", script], check=True)
-        names = sorted(os.listdir(alone))
-        there = sorted(set(os.listdir(folder / name)) - {"_PART.json"})
-        same, _, _ = filecmp.cmpfiles(alone, folder / name, names, shallow=False)
-        found += [f"{name}/{file}" for file in {*names, *there} - {*same}]
-        shutil.rmtree(alone)
-        shutil.rmtree(folder / name)
+        found[f"part-{number:05}-of-{parts:05}"] = {digests(folder)}
+    emptied(folder)
     return found
 
 
 async def killed(folder: Path, each: int, parts: int, _: int) -> None:
     """Print what differs after a run one of whose workers is killed half-way."""
-    place = emptied(folder)
+    place, last = emptied(folder), threading.Event()
     async with cluster() as (client, workers):
         watch = Watch(workers, 4 * each, lambda: os.kill(workers[0], signal.SIGKILL))
+        taking = asyncio.ensure_future(asyncio.to_thread(taken, place, last))
         report = await mockdata.dask.generate(
             client, each, sink=place, parts=parts, on_progress=watch, **RUN
         )
+        last.set()
+        found = await taking
         new = set((await client.run(os.getpid)).values()) - {*workers}
-    print(f"killed: {report.records} records, {len(new)} worker replaced, "
-          f"{report.records_per_second / MILLION:.1f} M/s", flush=True)  # fmt: skip
-    print(f"killed: of {parts} parts, files that differ from those made alone: "
-          f"{await asyncio.to_thread(differing, place, each, parts)}", flush=True)  # fmt: skip
-    emptied(folder)
+    print(f"killed: {report.records} records in {parts} parts, {len(new)} worker replaced; beside the parts "
+          f"there is {os.listdir(place)}", flush=True)  # fmt: skip
+    expected = await asyncio.to_thread(alone, emptied(place), each, parts)
+    differ = [name for name in {*expected, *found} if expected.get(name) != found.get(name)]
+    print(f"killed: parts that differ from those made alone: {differ}", flush=True)
 
 
 async def cancelled(folder: Path, each: int, parts: int, _: int) -> None:

@@ -1,10 +1,12 @@
-"""What the page on many machines shows for array jobs: each task makes its part, and they join."""
+"""What the page on many machines shows for the shell: array jobs, and a practice on two hosts."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,17 +26,23 @@ RUN = {"seed": 7, "timestamp": 1_700_000_000}
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Return a function that runs a script by a shell, in which ``mockdata`` is the command."""
+def programs(tmp_path):
+    """Return a folder with the command, for a shell's ``PATH``."""
     program = tmp_path / "bin" / "mockdata"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -W error -m mockdata "$@"\n')
     program.chmod(0o755)
+    return program.parent
+
+
+@pytest.fixture
+def run(programs, tmp_path):
+    """Return a function that runs a script by a shell, in which ``mockdata`` is the command."""
     folder = tmp_path / "work"
     (folder / "load-test").mkdir(parents=True)
 
     def call(script, shell="sh", **environment):
-        path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             [shell, "-c", script],
             cwd=folder,
@@ -87,3 +95,51 @@ def test_a_kubernetes_indexed_job(run, tmp_path):
     for index in range(3):
         folder = run(script, JOB_COMPLETION_INDEX=str(index))
     check_parts(folder / "load-test", 3, tmp_path)
+
+
+PRACTICE = (
+    PAGE.read_text("utf-8").partition("\n### Two hosts on one machine\n")[2].partition("\n### ")[0]
+)
+
+ALONE = "mkdir -p /run/netns && mount -t tmpfs none /run/netns"
+"""Before the page's commands, where nobody else sees what is mounted: hosts of our own."""
+
+SEES = "ip netns add one && ip link add veth netns one type veth peer name other"
+
+
+def apart(script):
+    """Return the words that run a script where it may make hosts that nobody else sees."""
+    options = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
+    return ["unshare", *options, "bash", "-c", f"{ALONE}\n{script}"]
+
+
+@cache
+def may_make_hosts():
+    """Return whether this machine lets us make network namespaces."""
+    if not all(map(shutil.which, ("unshare", "ip", "bash"))):
+        return False
+    return subprocess.run(apart(SEES), capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.slow  # it starts a scheduler and two workers by their commands
+@pytest.mark.skipif(not may_make_hosts(), reason="network namespaces are not allowed here")
+def test_practice_on_two_hosts(programs, tmp_path):
+    hosts, begin, end = re.findall(r"^```sh\n(.*?)^```$", PRACTICE, re.MULTILINE | re.DOTALL)
+    begin = begin.replace("10M", "100k --seed 7 --timestamp 1700000000 --parts 8 --json")
+    dask = programs / "dask"
+    dask.write_text(f'#!/bin/sh\nexec {sys.executable} -m dask "$@"\n')
+    dask.chmod(0o755)
+    done = subprocess.run(
+        apart(f"set -m\n{hosts}\n{begin}\n{end}\nip netns list"),
+        cwd=tmp_path,
+        env=os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    report = json.loads(done.stdout)
+    assert (report["outcome"], report["records"]) == ("done", 400_000), done.stderr
+    assert "tcp://10.77.0.2:" in done.stderr  # the worker on the other host
+    for part in range(1, 9):
+        made = tmp_path / "shared" / f"part-{part:05}-of-00008"
+        mockdata.generate_sync(100_000, sink=tmp_path / "alone", part=(part, 8), **RUN)
+        for file in (tmp_path / "alone").iterdir():
+            assert (made / file.name).read_bytes() == file.read_bytes()
