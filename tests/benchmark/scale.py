@@ -167,8 +167,8 @@ async def killed(folder: Path, each: int, parts: int, _: int) -> None:
         )
         last.set()
         found = await taking
-        new = set((await client.run(os.getpid)).values()) - {*workers}
-    print(f"killed: {report.records} records in {parts} parts, {len(new)} worker replaced; beside the parts "
+        gone = {*workers} - {*(await client.run(os.getpid)).values()}
+    print(f"killed: {report.records} records in {parts} parts, {len(gone)} worker killed; beside the parts "
           f"there is {os.listdir(place)}", flush=True)  # fmt: skip
     expected = await asyncio.to_thread(alone, emptied(place), each, parts)
     differ = [name for name in {*expected, *found} if expected.get(name) != found.get(name)]
