@@ -154,6 +154,13 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+def spark(session: nox.Session) -> None:
+    """Read from a local Spark, which needs Java and is too large for every run of the tests."""
+    session.install("-e", ".[spark,test]")
+    session.run("pytest", "tests/test_spark.py", *session.posargs)
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Throw arguments, patterns and files at their parsers, with atheris where it installs."""
     session.install("-e", ".[test]")

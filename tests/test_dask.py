@@ -20,7 +20,8 @@ from distributed import Client, LocalCluster
 import mockdata
 import mockdata.dask
 from mockdata.dask import run as client_side
-from mockdata.dask.job import Job, default_parts
+from mockdata.dask.job import Job
+from mockdata.pipeline.parts import default_parts
 
 from .conftest import kept
 from .odd import ODD, PEOPLE, QUOTED
@@ -303,6 +304,7 @@ def test_the_command(cluster, tmp_path):
         (("--dask", "local", "--part", "1/2"), "part: cannot be combined with --dask"),
         (("--dask", "local", "--rate", "9"), "rate: cannot be combined with --dask"),
         (("--dask", "local", "--parts", "0"), "parts: 0 is not a whole number from 1 to 99999"),
+        (("--dask", "local", "--parts", "two"), "parts: 'two' is not a whole number from 1"),
         (("--dask", "tcp://h:1", "-w", "2"), "workers: only works with --dask local"),
         (("--dask", ""), "dask: '' is not a scheduler's address or local"),
     ],

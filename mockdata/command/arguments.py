@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 from mockdata.command.plugins import find_sink, list_sinks
 from mockdata.command.words import read_counts, read_number, read_part, read_rate, read_start
 from mockdata.errors import PlanError, one_line
+from mockdata.pipeline.parts import checked_parts
 from mockdata.pipeline.plan import checked_rate, checked_workers, nearest, plan_run, shown
 from mockdata.sinks import AnySink, Run
 from mockdata.sinks.stores.url import check_url, is_url
@@ -35,8 +36,6 @@ FORMATS: Final = ("csv", "jsonl")
 
 LOCAL: Final = "local"
 """The cluster that is started for a run, on this machine."""
-
-MOST_PARTS: Final = 99_999
 
 FOLDER: Final = "data"
 
@@ -249,8 +248,8 @@ def _check_cluster_options(given: argparse.Namespace) -> None:
         raise PlanError("dask", f"'' is not a scheduler's address or {LOCAL}")
     if given.sink not in FILE_SINKS:
         raise PlanError("dask", "only works with files: -s csv, jsonl or parquet")
-    if given.parts is not None and not 1 <= given.parts <= MOST_PARTS:
-        raise PlanError("parts", f"{given.parts} is not a whole number from 1 to {MOST_PARTS}")
+    if given.parts is not None:
+        checked_parts(given.parts)
     if given.workers is not None and given.dask != LOCAL:
         raise PlanError("workers", f"only works with --dask {LOCAL}: a cluster has its own workers")
     taken = {"part": given.part != "1/1", "rate": given.rate, "no-clobber": given.no_clobber}

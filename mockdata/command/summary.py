@@ -32,7 +32,7 @@ def summary(report: Report, options: Options, command: str) -> str:
     table = _vaults(report, options.run, options.sink)
     where = f" in {options.output}" if options.sink in FILES else ""
     if options.dask is not None:
-        from mockdata.dask.job import default_parts
+        from mockdata.pipeline.parts import default_parts
 
         parts = options.parts or default_parts(report.records)
         where = f" in {parts} {'parts' if parts > 1 else 'part'} in {options.output}"

@@ -12,16 +12,9 @@ from mockdata.sinks import Run, Sink
 from mockdata.vaults.texts import did_you_mean
 from mockdata.vaults.vault import Table, Vault
 
-__all__ = ["FORMATS", "Job", "default_parts", "fingerprint"]
+__all__ = ["FORMATS", "Job", "checked_format", "fingerprint"]
 
 FORMATS: Final = {"csv": "CsvSink", "jsonl": "JsonlSink", "parquet": "ParquetSink"}
-
-PART_RECORDS: Final = 2_000_000
-"""Records of a task, at least, of all vaults together: this many take a worker some tenths of a
-second, and a task costs the scheduler a millisecond."""
-
-MOST_BY_DEFAULT: Final = 10_000
-"""Parts, unless you ask for more: a folder of that many is still pleasant to list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +60,6 @@ class Job:
         return sink
 
 
-def default_parts(records: int) -> int:
-    """Return into how many parts a run is cut.
-
-    >>> default_parts(1000), default_parts(4 * 10**9)
-    (1, 2000)
-    """
-    return min(max(records // PART_RECORDS, 1), MOST_BY_DEFAULT)
-
-
 def fingerprint(run: Run, *settings: object) -> str:
     """Return 16 hexadecimal digits that depend on all that the bytes of a run depend on."""
     vaults = [(v.name, v.start, v.stop, v.columns, v.resolved.columns) for v in run.vaults]
@@ -89,10 +73,3 @@ def checked_format(name: object) -> str:
         problem = f"{name!r} is not one of {', '.join(FORMATS)}"
         raise PlanError("format", problem + did_you_mean(str(name), FORMATS))
     return str(name)
-
-
-def checked_parts(parts: object) -> int:
-    """Return the number of parts. Raises PlanError unless it is one from 1 to 99,999."""
-    if isinstance(parts, bool) or not isinstance(parts, int) or not 1 <= parts <= 99_999:
-        raise PlanError("parts", f"{parts!r} is not a whole number from 1 to 99999")
-    return parts

@@ -13,7 +13,7 @@ from mockdata.render.places import Place
 from mockdata.render.program import Program
 from mockdata.render.task import Writing, blocks
 
-__all__ = ["Encoding", "encode"]
+__all__ = ["Encoding", "encode", "rendered"]
 
 FUNCTIONS: Final = 4
 """Functions that a process keeps for its next tasks; a run has one."""
@@ -38,7 +38,7 @@ def encode(program: Program, form: Form, start: int, stop: int, encoding: Encodi
     returned. If there is not, the bytes are returned: this is rare, and so the place need not grow.
     What the function raises has a note of the records.
     """
-    data = _encoded(_batch(program, form, start, stop), encoding)
+    data = _encoded(rendered(program, form, start, stop), encoding)
     if isinstance(data, Exception):
         raise data  # here, where the one that it may stand for is not its context
     if len(data) > encoding.room:
@@ -58,8 +58,8 @@ def _encoded(batch: Batch, encoding: Encoding) -> memoryview | Exception:
         return error if os.getpid() == encoding.process else _portable(error)
 
 
-def _batch(program: Program, form: Form, start: int, stop: int) -> Batch:
-    """Render records to memory of their own: the function may keep the batch."""
+def rendered(program: Program, form: Form, start: int, stop: int) -> Batch:
+    """Render records to memory of their own: whoever is given the batch may keep it."""
     import numpy as np
 
     outputs = [bytearray() for _ in program.lines]

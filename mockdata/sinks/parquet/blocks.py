@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from mockdata.render.arrow import column_buffers
 from mockdata.render.batch import Batch
 
-__all__ = ["empty_file", "file_of"]
+__all__ = ["empty_file", "file_of", "record_batch", "schema_of"]
 
 TYPES: Final = {"string": pa.string(), "int64": pa.int64(), "date": pa.date32()}
 
@@ -32,20 +32,26 @@ FEW: Final = SAMPLE // 2
 
 def file_of(batch: Batch) -> pa.Buffer:
     """Return a batch of the layout ``Texts`` as a file of one row group."""
-    schema = _schema(batch.columns, batch.form.types)
+    return _file(pa.Table.from_batches([record_batch(batch)]))
+
+
+def record_batch(batch: Batch) -> pa.RecordBatch:
+    """Return a batch of the layout ``Texts`` as Arrow's, which refers to the batch's memory."""
+    schema = schema_of(batch.columns, batch.form.types)
     arrays = []
     for place, type_ in enumerate(schema.types):
         buffers = map(pa.py_buffer, column_buffers(batch, place))
         arrays.append(pa.Array.from_buffers(type_, len(batch), [None, *buffers]))
-    return _file(pa.Table.from_arrays(arrays, schema=schema))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def empty_file(columns: Sequence[str], types: Sequence[str]) -> pa.Buffer:
     """Return a file without records, of columns of these names and types."""
-    return _file(_schema(columns, types).empty_table())
+    return _file(schema_of(columns, types).empty_table())
 
 
-def _schema(columns: Sequence[str], types: Sequence[str]) -> pa.Schema:
+def schema_of(columns: Sequence[str], types: Sequence[str]) -> pa.Schema:
+    """Return the schema of columns of these names and types."""
     pairs = zip(columns, types, strict=True)
     return pa.schema([pa.field(name, TYPES[kind], nullable=False) for name, kind in pairs])
 
