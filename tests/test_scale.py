@@ -14,7 +14,7 @@ import pytest
 import mockdata
 
 ROOT = Path(__file__).parents[1]
-(PAGE,) = (ROOT / "docs").rglob("scale.md")
+(PAGE,) = (ROOT / "docs").rglob("many-machines.md")
 TEXT = PAGE.read_text("utf-8").partition("\n## Array jobs\n")[2].partition("\n## ")[0]
 SHOWN = {
     block.split(maxsplit=1)[0]: block

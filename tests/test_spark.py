@@ -24,7 +24,7 @@ from pyspark.sql.datasource import InputPartition
 from mockdata import spark as ours
 
 ROOT = Path(__file__).parents[1]
-(PAGE,) = (ROOT / "docs").rglob("scale.md")
+(PAGE,) = (ROOT / "docs").rglob("many-machines.md")
 
 RUN = {"seed": 7, "timestamp": 1_700_000_000}
 
