@@ -51,16 +51,15 @@ async def generate(
 
     Part k of n goes to ``part-0000k-of-0000n``, complete or absent, with the same bytes as an
     ordinary run with ``part=(k, n)``, and with a file ``_PART.json``. ``_SUCCESS.json``, with the
-    report, is written last. Parts that are there already, whole and of the same run, are not made
-    again: after a failure, or a cancellation, call it again with the same seed and timestamp.
+    report of all parts, is written last. Parts that are there already, whole and of the same run,
+    are not made again: call it again with the same seed and timestamp after a failure.
 
     Args:
         client: A ``distributed.Client``, asynchronous or not.
         counts: Records of every vault, or a mapping of vaults, or their names, to records.
         sink: A folder that all machines see under this path, or the URL of an object store.
         format: ``csv``, ``jsonl`` or ``parquet``.
-        parts: How many there are, 1 to 99,999; if None, one for each two million records, at most
-            10,000.
+        parts: 1 to 99,999; if None, one for each two million records, at most 10,000.
         vaults: More vaults and tables, as in ``mockdata.generate``. The file is read here.
         seed: As in ``mockdata.generate``.
         timestamp: As in ``mockdata.generate``.
@@ -68,28 +67,42 @@ async def generate(
         options: Arguments of the format's sink, such as ``{"header": False}``.
         on_progress: Called with a ``Progress`` now and then.
 
-    The report adds up all parts, those that were there already too; ``peak_memory`` is that of the
-    worker that took most. Cancellation stops the tasks, and waits until they have stopped.
-
     Raises:
         PlanError: An argument is not what it has to be. Nothing has been started.
         MockDataError: A worker has another version of mockdata, or does not see the folder.
-        OSError: A part could not be written.
-
-    What else a task raises is raised as it is.
+        OSError: A part could not be written. What else a task raises is raised as it is.
 
     """
+    defined = _defined(counts, vaults)
+    run = plan_run(counts, vaults=defined, seed=seed, timestamp=timestamp, start=start)
+    job = _job(run, defined, os.fspath(sink), parts, (checked_format(format), options or {}))
+    followed = _Followed(run, on_progress)
+    return await _on_loop_of(client, lambda: _hand_out(client, job, followed))
+
+
+def _defined(counts: Counts, vaults: Vaults | None) -> Definitions:
+    """Return all that may be counted: what is defined, and what is itself a key of the counts."""
     defined = vaults if isinstance(vaults, Definitions) else definitions(vaults)
     given = counts if isinstance(counts, Mapping) else {}
-    objects = [each for each in given if isinstance(each, Vault | Table)]
-    defined = defined.joined(objects)
-    run = plan_run(counts, vaults=defined, seed=seed, timestamp=timestamp, start=start)
-    settings = dict(options or {})
+    return defined.joined([each for each in given if isinstance(each, Vault | Table)])
+
+
+def _job(
+    run: Run,
+    defined: Definitions,
+    place: str,
+    parts: int | None,
+    settings: tuple[str, Mapping[str, Any]],
+) -> Job:
+    """Return what the tasks are given; ``settings`` are a format and its sink's arguments.
+
+    Raises PlanError for parts, or arguments, that cannot be.
+    """
+    form, options = settings
     number = default_parts(run.records) if parts is None else checked_parts(parts)
-    place = os.fspath(sink)
-    place = place if "://" in place else os.path.abspath(place)  # noqa: ASYNC240, asks nothing
+    place = place if "://" in place else os.path.abspath(place)
     job = Job(
-        run_id=fingerprint(run, checked_format(format), number, sorted(settings.items())),
+        run_id=fingerprint(run, form, number, sorted(options.items())),
         counts={vault.name: vault.records for vault in run.vaults},
         start={vault.name: vault.start for vault in run.vaults},
         seed=run.seed,
@@ -97,12 +110,11 @@ async def generate(
         definitions=defined.given,
         parts=number,
         place=place,
-        format=format,
-        options=settings,
+        format=form,
+        options=dict(options),
     )
     job.sink(place)  # it refuses options that it does not know
-    followed = _Followed(run, on_progress)
-    return await _on_loop_of(client, lambda: _hand_out(client, job, followed))
+    return job
 
 
 async def _on_loop_of(client: Any, function: Callable[[], Awaitable[Report]]) -> Report:

@@ -67,21 +67,18 @@ async def generate(
 ) -> Report:
     """Make records and hand them to a sink.
 
-    The same seed and timestamp make the same records, whatever the other arguments are.
+    The same seed and timestamp make the same records. What a sink or ``on_progress`` raises is
+    raised as it is; notes name the records that a sink was given, and errors that came later.
 
     Args:
         counts: Records of every vault, or a mapping of vaults, or their names, to records: 1 to
             2**40 each. Every vault means name, id, dob and ssn or, with ``vaults``, all of these.
-        sink: A folder for CSV files, a plain or async callable that is given each ``Batch``, or any
-            object of the ``Sink`` protocol.
-        vaults: More vaults and tables: the path of a TOML file that defines them, or ``Vault`` and
-            ``Table`` objects. One of a ready-made vault's name takes its place.
+        sink: A folder for CSV files, a callable that is given each ``Batch``, or any ``Sink``.
+        vaults: More vaults and tables, or others of a ready-made name: a TOML file, or objects.
         seed: 0 to 2**64 - 1; 64 random bits if None. The report says which.
         timestamp: Unix time in seconds, ten digits; now if None.
-        start: The first index of every vault, or a mapping of vault names to first indices. A run
-            that goes on where another one stopped, with the same seed and timestamp, repeats none.
-        part: ``(k, n)`` makes part k of n of these indices: the parts' lines, one part after the
-            other, are the whole's lines.
+        start: The first index of every vault, or a mapping of vault names to first indices.
+        part: ``(k, n)`` makes part k of n of these indices; the parts' lines are the whole's.
         rate: Records a second, at most, of all vaults together; no limit if None.
         workers: Processes; if None, the CPUs it may use, at most 8. A small run starts none.
         executor: One's own in place of the processes: on this machine, and not shut down.
@@ -94,29 +91,34 @@ async def generate(
         DeliveryError: A vault that records were to be sent to takes none.
         MockDataError: The sink has not been given every record that was asked for.
 
-    What a sink or ``on_progress`` raises is raised as it is; a sink's exception has a note that
-    names the vault and the records. Errors that come after the first are notes on it.
-
     """
     check_event_loop()
     run = plan_run(counts, vaults=vaults, seed=seed, timestamp=timestamp, start=start, part=part)
-    means = _Means.checked(rate, workers, executor)
-    _check_on_progress(on_progress)
-    return await in_task(_run, run, as_sink(sink), means, on_progress)
+    means = _Means.checked(rate, workers, executor, on_progress)
+    return await in_task(_run, run, as_sink(sink), means)
 
 
 @dataclass(frozen=True, slots=True)
 class _Means:
-    """By what a run is made."""
+    """By what a run is made, and whom it tells."""
 
     rate: float | None
     workers: int
     executor: Executor | None
+    on_progress: Callable[[Progress], object] | None
 
     @classmethod
-    def checked(cls, rate: float | None, workers: int | None, executor: Executor | None) -> Self:
+    def checked(
+        cls,
+        rate: float | None,
+        workers: int | None,
+        executor: Executor | None,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> Self:
         _check_executor(executor)
-        return cls(checked_rate(rate), checked_workers(workers), executor)
+        made = cls(checked_rate(rate), checked_workers(workers), executor, on_progress)
+        _check_on_progress(on_progress)
+        return made
 
 
 def _check_executor(executor: object) -> None:
@@ -235,7 +237,7 @@ async def _stream(run: Run, means: _Means, layout: Layout | None) -> AsyncIterat
 
     async def feed() -> None:
         try:
-            await in_task(_run, run, _Sender(batches, layout), means, None)
+            await in_task(_run, run, _Sender(batches, layout), means)
         except Exception as error:
             await batches.end(error)
         else:
@@ -280,11 +282,9 @@ class _Sender:
         yield Session(write=self._batches.put, layouts=layouts)
 
 
-async def _run(
-    run: Run, sink: Sink, means: _Means, on_progress: Callable[[Progress], object] | None
-) -> Report:
+async def _run(run: Run, sink: Sink, means: _Means) -> Report:
     """Open the sink, have every vault written while the pool is open, and commit."""
-    meter = Meter(run, on_progress)
+    meter = Meter(run, means.on_progress)
     async with opened(sink, run) as life:
         with Slabs(most=4 * len(run.vaults)) as slabs:
             jobs = [Job.of(vault, run, life.session, slabs) for vault in run.vaults]

@@ -1,4 +1,24 @@
-"""What a sink has to do, checked by running it: for the author of a sink."""
+"""What a sink has to do, checked by running it: for the author of a sink.
+
+- **Form.** ``open(run)`` returns an async context manager that can be left once, and yields an
+  async callable or a ``Session``, with either ``write`` or files for each vault.
+- **Errors and cancellation.** A run that fails raises what it failed with, and a cancelled one
+  ends as cancelled: leaving the sink neither raises something else nor swallows it. Such a run is
+  not committed; every other one is, once.
+- **Order and completeness**, if there is ``read_back``: each vault's records, each once, in index
+  order, character by character, and nothing of another vault. After a run that failed or was
+  cancelled, nothing.
+- **Layouts**, if the session has any, are of the run's vaults, and the rows that the sink is given
+  are those of the records. What ``encode`` makes is checked by ``read_back`` alone.
+- **Two runs at once** share nothing: of the one that fails, no record is found among those of the
+  other.
+- **Back-pressure.** When the writer has returned from a vault's last batch, few of the batches are
+  still referred to. (A sink that queues copies is not found out.)
+- **Batches kept** by something else stay valid: the sink does not release their memory.
+- **A delivery**, if the session has one, accounts for the run's records.
+- **Time.** Nothing waits longer than ``step_timeout``, and when a run has ended, no task of the
+  sink's goes on.
+"""
 
 from __future__ import annotations
 
@@ -59,26 +79,7 @@ async def check_sink(
     The runs are real: one record; none; 85,002, of four vaults side by side; one that fails when
     one vault is done and another is not; one that is cancelled while a batch is being written; and
     two at once, of which one fails. Each has a sink of its own, but for the last two, which share
-    one. What is checked:
-
-    - **Form.** ``open(run)`` returns an async context manager that can be left once, and yields an
-      async callable or a ``Session``, with either ``write`` or files for each vault.
-    - **Errors and cancellation.** A run that fails raises what it failed with, and a cancelled one
-      ends as cancelled: leaving the sink neither raises something else nor swallows it. Such a run
-      is not committed; every other one is, once.
-    - **Order and completeness**, if there is ``read_back``: each vault's records, each once, in
-      index order, character by character, and nothing of another vault. After a run that failed or
-      was cancelled, nothing.
-    - **Layouts**, if the session has any, are of the run's vaults, and the rows that the sink is
-      given are those of the records. What ``encode`` makes is checked by ``read_back`` alone.
-    - **Two runs at once** share nothing: of the one that fails, no record is found among those of
-      the other.
-    - **Back-pressure.** When the writer has returned from a vault's last batch, few of the batches
-      are still referred to. (A sink that queues copies is not found out.)
-    - **Batches kept** by something else stay valid: the sink does not release their memory.
-    - **A delivery**, if the session has one, accounts for the run's records.
-    - **Time.** Nothing waits longer than ``step_timeout``, and when a run has ended, no task of the
-      sink's goes on.
+    one. The list of what is checked is under "Checking a sink" in the documentation.
 
     Args:
         make_sink: Returns a new sink, for a place where nothing is yet.
