@@ -257,10 +257,10 @@ async def drop(batch):
         ({"write": drop, "batch_size": 0}, "batch_size 0 is not from 1 to 10000"),
         ({"write": drop, "batch_size": 10_001}, "batch_size 10001 is not from 1 to 10000"),
         ({"files": {}}, "ssn has 2 outputs and 0 files"),
-        ({"files": {"ssn": [mockdata.File("x")]}}, "ssn has 2 outputs and 1 files"),
+        ({"files": {"ssn": [mockdata.File("x")]}}, "ssn has 2 outputs and 1 file"),
         (
             {"write": drop, "layouts": {"ssn": mockdata.Rows(b"", (b",", b","), b"\n")}},
-            "its layout of ssn: 2 columns have 1 gaps, not 2",
+            "its layout of ssn: a row of 2 columns has 1 gap, not 2",
         ),
         (
             {"write": drop, "layouts": {"ssn": mockdata.Rows(b"", b",", b"\n", columns=(0, 2))}},

@@ -106,7 +106,10 @@ def test_an_argument_of_the_sink_is_its_folder(mockdata_command, tmp_path):
     ("words", "said"),
     [
         (["-s", "jsonl", "--no-header"], "no-header: is for CSV"),
-        (["-s", "jsonl", "-f", "csv"], "format: it is for -s stdout; for files, say -s csv"),
+        (
+            ["-s", "jsonl", "-f", "csv"],
+            "format: is for rows on stdout: -s stdout; for files, say -s csv",
+        ),
         (["-s", "csv", "-f", "jsonl"], "format: it is for -s stdout; for files, say -s jsonl"),
         (["-s", "jsonl", "-o", ""], "output: "),
         (["-s", "jsonl:x", "-o", "y"], "sink: 'jsonl:x' and --output"),

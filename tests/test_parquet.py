@@ -367,7 +367,10 @@ def test_an_argument_of_the_sink_is_its_folder(mockdata_command, tmp_path):
     ("words", "said"),
     [
         (["-s", "parquet", "--no-header"], "no-header: is for CSV"),
-        (["-s", "parquet", "-f", "csv"], "format: it is for -s stdout; for files, say -s csv"),
+        (
+            ["-s", "parquet", "-f", "csv"],
+            "format: is for rows on stdout: -s stdout; for files, say -s csv",
+        ),
         (["-s", "parquet", "-o", ""], "output: "),
         (["-s", "parquet:x", "-o", "y"], "sink: 'parquet:x' and --output"),
         (["-s", "parquet", "-f", "parquet"], "format: 'parquet' is not one of csv, jsonl"),

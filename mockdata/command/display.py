@@ -13,6 +13,7 @@ from typing import Final, Protocol, TextIO
 
 from mockdata.command.summary import described_delivery, scaled
 from mockdata.command.watch import Watch
+from mockdata.errors import plural
 from mockdata.pipeline.report import Progress
 from mockdata.sinks import Run
 
@@ -105,8 +106,8 @@ class Lines:
         seconds = time.perf_counter() - self._began
         taken = sum(progress.records for progress in self._watch.taken.values())
         rate = taken / seconds
-        parts = [f"{taken:,} of {self._records:,} records", f"{taken * 100 // self._records}%"]
-        parts.append(f"{scaled(rate, '/s')}")
+        records = f"{taken:,} of {self._records:,} {plural(self._records, 'record')}"
+        parts = [records, f"{taken * 100 // self._records}%", scaled(rate, "/s")]
         if taken:
             left = round((self._records - taken) / rate)
             parts.append(f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left")

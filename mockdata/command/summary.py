@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import Final
 
 from mockdata.command.arguments import Options
+from mockdata.errors import plural
 from mockdata.pipeline.report import Report
 from mockdata.sinks import Delivery, Run, VaultRun
 
@@ -38,11 +39,9 @@ def summary(report: Report, options: Options, command: str) -> str:
 
         parts = options.parts or default_parts(report.records)
         where = f" in {parts} {'parts' if parts > 1 else 'part'} in {options.output}"
-    elif options.store:
-        lines = [f"{url}   {scaled(size, 'B')}" for url, size in objects(report, options).items()]
     size, seconds = scaled(report.bytes, "B"), f"{report.seconds:.2f} s"
     lines.append(
-        f"{report.records:,} records, {size}{where}, in {seconds}: "
+        f"{report.records:,} {plural(report.records, 'record')}, {size}{where}, in {seconds}: "
         f"{report.records_per_second:,.0f} records/s, "
         f"{scaled(report.peak_memory, 'B')} of memory"
     )
@@ -85,11 +84,13 @@ def _aligned(report: Report, labels: Mapping[str, tuple[str, ...]], records: int
     """Return a line a vault: its name, records, and a label and a size for each output."""
     name = max(map(len, labels))
     records = max(records, *(len(f"{v.records:,}") for v in report.vaults.values()))
+    nouns = max(len(plural(v.records, "record")) for v in report.vaults.values())
     widths = [max(map(len, column)) for column in zip_longest(*labels.values(), fillvalue="")]
     lines = []
     for vault, named in labels.items():
         taken = report.vaults[vault]
-        line = f"{vault:<{name}} {taken.records:>{records},} records"
+        noun = plural(taken.records, "record")
+        line = f"{vault:<{name}} {taken.records:>{records},} {noun:<{nouns}}"
         for label, width, size in zip(
             named, widths, (taken.data_bytes, taken.token_bytes), strict=False
         ):
@@ -115,7 +116,7 @@ def described_delivery(delivery: Delivery, seconds: float) -> str:
 def account(delivery: Delivery) -> str:
     """Say what has become of every record of a run that was delivered."""
     counts = {
-        "records sent": delivery.sent,
+        f"{plural(delivery.sent, 'record')} sent": delivery.sent,
         "failed": delivery.failed,
         "not sent": delivery.not_sent,
     }

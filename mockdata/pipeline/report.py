@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from mockdata.errors import MockDataError
+from mockdata.errors import MockDataError, plural
 from mockdata.sinks.base import Delivery, Run
 
 __all__ = ["Meter", "Progress", "Report", "VaultReport"]
@@ -94,7 +94,8 @@ class Meter:
         for vault, total in self._totals.items():
             taken = self._taken[vault].records
             if taken != total:
-                raise MockDataError(f"{vault}: {taken:,} of {total:,} records were taken")
+                records = plural(total, "record")
+                raise MockDataError(f"{vault}: the sink took {taken:,} of {total:,} {records}")
 
     def set_sizes(self, sizes: Mapping[str, int]) -> None:
         """Have the sizes of files in place of the bytes that were counted."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from mockdata.errors import plural
 from mockdata.render.batch import Batch
 from mockdata.render.layout import Layout
 from mockdata.sinks.base import Session
@@ -203,7 +204,7 @@ class Uploads:
             for upload in self._all:
                 tasks.start_soon(partial(abort, upload))
         if errors:
-            uploads = "1 upload" if len(errors) == 1 else f"{len(errors)} uploads"
+            uploads = f"{len(errors)} {plural(len(errors), 'upload')}"
             problem = f"{uploads} may be left open, for a lifecycle rule of the bucket to abort"
             raise OSError(errors[0].errno, problem, self._place.url) from errors[0]
 
