@@ -110,7 +110,10 @@ def test_an_argument_of_the_sink_is_its_folder(mockdata_command, tmp_path):
             ["-s", "jsonl", "-f", "csv"],
             "format: is for rows on stdout: -s stdout; for files, say -s csv",
         ),
-        (["-s", "csv", "-f", "jsonl"], "format: it is for -s stdout; for files, say -s jsonl"),
+        (
+            ["-s", "csv", "-f", "jsonl"],
+            "format: is for rows on stdout: -s stdout; for files, say -s jsonl",
+        ),
         (["-s", "jsonl", "-o", ""], "output: "),
         (["-s", "jsonl:x", "-o", "y"], "sink: 'jsonl:x' and --output"),
     ],
