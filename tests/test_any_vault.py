@@ -372,6 +372,26 @@ async def test_a_row_with_more_columns_is_more_to_make(monkeypatch, columns, mos
     assert children() == []
 
 
+async def test_batches_of_a_wide_table_have_fewer_rows():
+    table = mockdata.Table("wide", {f"c{k}": "[a-z]{100}" for k in range(100)})
+    sizes = []
+    await mockdata.generate({table: 4_000}, sink=lambda batch: sizes.append(len(batch)), **RUN)
+    assert sum(sizes) == 4_000
+    assert 2**23 < max(sizes) * 100 * 101 <= 2**24
+
+
+@pytest.mark.parametrize("sink", [mockdata.CsvSink, mockdata.JsonlSink, mockdata.ParquetSink])
+async def test_the_size_of_a_block_changes_no_byte(sink, either, tmp_path, monkeypatch):
+    counts = {ODD: 1_003, QUOTED: 250, PEOPLE: 3_001, "name": 501}
+    await mockdata.generate(counts, sink=sink(tmp_path / "whole"), **RUN)
+    monkeypatch.setattr("mockdata.render.task.BLOCK_BYTES", 1)
+    seen = []
+    await mockdata.generate(counts, sink=lambda batch: seen.append(len(batch)), **RUN)
+    assert max(seen) == 100
+    await mockdata.generate(counts, sink=sink(tmp_path / "blocks"), **RUN)
+    assert kept(tmp_path / "blocks") == kept(tmp_path / "whole")
+
+
 async def test_two_outputs_of_one_name_are_refused(tmp_path):
     table = mockdata.Table("card_data", {"value": "{card.value}"})
     says = "counts: card and card_data would both write card_data.csv"

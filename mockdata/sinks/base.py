@@ -143,8 +143,8 @@ class Session:
     """Vault name to how its bytes are wanted. Without, each column is an output of CSV lines."""
     batch_size: int | Mapping[str, int] = BATCH
     """Records of a batch, 10,000 at most. Only a vault's last batch has fewer, unless there is a
-    rate. For ``encode`` it is 200,000 at most, with a rate as without, and may be a mapping of
-    vaults' names."""
+    rate, or a table is so wide that they might have more than 16 MiB. For ``encode`` it is 200,000
+    at most, with a rate as without, and may be a mapping of vaults' names."""
     encode: Encoder | None = None
     """Called in the workers with each batch. ``write`` then takes, in place of a batch, an
     ``Encoded`` with the bytes that are returned. It has to be picklable, and a function of the

@@ -37,7 +37,9 @@ def file_of(batch: Batch) -> pa.Buffer:
     for place, type_ in enumerate(schema.types):
         buffers = map(pa.py_buffer, column_buffers(batch, place))
         arrays.append(pa.Array.from_buffers(type_, len(batch), [None, *buffers]))
-    return _file(pa.Table.from_arrays(arrays, schema=schema))
+    made = _file(pa.Table.from_arrays(arrays, schema=schema))
+    pa.default_memory_pool().release_unused()  # mimalloc, the default, keeps 20 MB and more
+    return made
 
 
 def empty_file(columns: Sequence[str], types: Sequence[str]) -> pa.Buffer:

@@ -19,10 +19,10 @@ from mockdata.sinks.place import place_at
 
 __all__ = ["ParquetSink"]
 
-GROUP: Final = 100_000
+GROUP: Final = 50_000
 """Records of a row group, at most."""
 
-GROUP_BYTES: Final = 2**26
+GROUP_BYTES: Final = 2**24
 """Bytes of a row group's texts, about: of wide tables, a row group has fewer records."""
 
 SHARE: Final = 0.35
@@ -33,7 +33,7 @@ class ParquetSink:
     """Writes a Parquet file for each vault or table in a folder, which it makes.
 
     It is ``<name>.parquet``, with a vault's data column and token column side by side, or the
-    columns of the table in their types. The workers encode row groups of up to 100,000 records,
+    columns of the table in their types. The workers encode row groups of up to 50,000 records,
     compressed by zstd. The footer has the run's seed, timestamp and part, the range of indices, and
     the version of mockdata, under ``mockdata.seed`` and so on. The files are complete or absent, as
     those of ``CsvSink`` are. Needs pyarrow: ``mockdata[parquet]``. Raises PlanError without it, or
