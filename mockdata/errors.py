@@ -11,7 +11,7 @@ unchanged, with a note that names the vault and the records.
 
 from __future__ import annotations
 
-__all__ = ["DeliveryError", "MockDataError", "PlanError", "WorkerError", "one_line"]
+__all__ = ["DeliveryError", "MockDataError", "PlanError", "WorkerError", "one_line", "plural"]
 
 
 class MockDataError(Exception):
@@ -65,6 +65,15 @@ class DeliveryError(MockDataError):
 
     def __str__(self) -> str:
         return self.problem
+
+
+def plural(number: float, noun: str) -> str:
+    """Return a noun as it stands behind a number.
+
+    >>> plural(1, "record"), plural(2, "record")
+    ('record', 'records')
+    """
+    return noun if number == 1 else f"{noun}s"
 
 
 def one_line(text: str) -> str:

@@ -15,13 +15,14 @@ import mockdata
 from mockdata.command.words import read_counts, read_number, read_start
 from mockdata.errors import MockDataError, PlanError, one_line
 from mockdata.pipeline.parts import checked_parts, default_parts
-from mockdata.pipeline.plan import nearest, plan_run, shown
+from mockdata.pipeline.plan import plan_run
 from mockdata.render.batch import Form
 from mockdata.render.compile import compile_program
 from mockdata.render.encode import rendered
 from mockdata.render.layout import Texts
 from mockdata.sinks import Run, VaultRun
 from mockdata.vaults.file import Definitions, definitions
+from mockdata.vaults.texts import not_one_of
 from mockdata.vaults.vault import Table, Vault
 
 try:
@@ -111,8 +112,7 @@ class _Job:
 def _job(options: Mapping[str, str]) -> _Job:
     for option in options:
         if option not in OPTIONS:
-            problem = f"is not one of {', '.join(OPTIONS)}{nearest(option, OPTIONS)}"
-            raise PlanError("options", f"{shown(option)} {problem}")
+            raise PlanError("options", not_one_of(option, OPTIONS))
     if not options.get("counts"):
         raise PlanError("counts", 'say .option("counts", "ssn=10M") or the like')
     defined = _definitions(options.get("vaults"))

@@ -249,6 +249,56 @@ class Vault:
         return self.process.returncode, output, errors
 
 
+@pytest.fixture(scope="module")
+def s3_server():
+    """An S3 server in a process of its own."""
+    from .s3 import S3Server
+
+    server = S3Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def credentials(monkeypatch):
+    """Set what a user of a store has in the environment, and nothing else; return the patch."""
+    for name in os.environ:
+        if name.startswith(("AWS_", "GOOGLE_", "AZURE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    return monkeypatch
+
+
+@pytest.fixture
+def bucket(s3_server, credentials):
+    """A bucket of the server that nothing is in."""
+    from .s3 import Bucket
+
+    credentials.setenv("AWS_ENDPOINT_URL", s3_server.endpoint)
+    return Bucket(s3_server, s3_server.make_bucket())
+
+
+@pytest.fixture
+def proxy(s3_server, bucket, credentials):
+    """A proxy that stands between the library and the server."""
+    from .s3 import proxy_to
+
+    with proxy_to(s3_server) as proxy:
+        credentials.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        yield proxy
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Have a store that makes trouble given up soon."""
+    from mockdata.sinks.stores.connect import Patience
+
+    monkeypatch.setattr("mockdata.sinks.stores.store.SLOWEST", 2**30)
+    for name in ("FIRST_LOOK", "UPLOAD"):
+        monkeypatch.setattr(f"mockdata.sinks.stores.store.{name}", Patience(1.0, 2, 2.0))
+
+
 @pytest.fixture
 def vault():
     """Return a function that starts an emulator; each has to end without a word."""

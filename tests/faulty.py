@@ -204,7 +204,7 @@ class HidesTheCancellation(Store):
 
 
 class StaysOpen(Store):
-    """to open it takes more than 1 seconds"""
+    """to open it takes more than 1 s"""
 
     @asynccontextmanager
     async def open(self, run):
@@ -213,14 +213,14 @@ class StaysOpen(Store):
 
 
 class StaysInABatch(Store):
-    """to write a batch takes more than 1 seconds"""
+    """to write a batch takes more than 1 s"""
 
     async def write(self, batch, keep):
         await anyio.sleep_forever()
 
 
 class StaysInTheCommit(Store):
-    """to commit takes more than 1 seconds"""
+    """to commit takes more than 1 s"""
 
     @asynccontextmanager
     async def open(self, run):
@@ -229,7 +229,7 @@ class StaysInTheCommit(Store):
 
 
 class StaysInTheEnd(Store):
-    """a run that fails: to leave it takes more than 1 seconds"""
+    """a run that fails: to leave it takes more than 1 s"""
 
     @asynccontextmanager
     async def open(self, run):

@@ -144,7 +144,7 @@ class Delivering(Store):
 
 
 class Miscounts(Delivering):
-    """a run of one record: its delivery is not of 1 records"""
+    """a run of one record: its delivery is not of 1 record"""
 
     def changed(self, delivery):
         return replace(delivery, not_sent=1)

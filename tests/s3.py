@@ -23,6 +23,9 @@ sys.stdin.read()
 
 NUMBERS = count()
 
+CODES = {403: "AccessDenied", 500: "InternalError", 503: "SlowDown"}
+"""What S3 says beside a status."""
+
 
 class S3Server:
     """The server, and what it says of itself."""
@@ -95,7 +98,8 @@ class Bucket:
 class Proxy(ThreadingHTTPServer):
     """Passes requests on, but for those that ``trouble(method, path)`` has an answer for.
 
-    The answer is a status, or the event to wait for before the connection is closed.
+    The answer is a status, one with the code of an error, or the event to wait for before the
+    connection is closed.
     """
 
     daemon_threads = True
@@ -129,9 +133,9 @@ class _Handler(BaseHTTPRequestHandler):
             trouble.wait()
             self.close_connection = True
         elif trouble is not None:
-            code = {403: "AccessDenied", 503: "SlowDown"}.get(trouble, "InternalError")
+            status, code = trouble if isinstance(trouble, tuple) else (trouble, CODES[trouble])
             text = f"<Error><Code>{code}</Code><Message>Not now.</Message></Error>"
-            self.answer(trouble, [], text.encode())
+            self.answer(status, [], text.encode())
         else:
             there = http.client.HTTPConnection("127.0.0.1", self.server.server_to)
             there.request(self.command, self.path, body, dict(self.headers))

@@ -261,10 +261,10 @@ async def drop(batch):
         ({"write": drop, "batch_size": 0}, "batch_size 0 is not from 1 to 10000"),
         ({"write": drop, "batch_size": 10_001}, "batch_size 10001 is not from 1 to 10000"),
         ({"files": {}}, "ssn has 2 outputs and 0 files"),
-        ({"files": {"ssn": [mockdata.File("x")]}}, "ssn has 2 outputs and 1 files"),
+        ({"files": {"ssn": [mockdata.File("x")]}}, "ssn has 2 outputs and 1 file"),
         (
             {"write": drop, "layouts": {"ssn": mockdata.Rows(b"", (b",", b","), b"\n")}},
-            "its layout of ssn: 2 columns have 1 gaps, not 2",
+            "its layout of ssn: a row of 2 columns has 1 gap, not 2",
         ),
         (
             {"write": drop, "layouts": {"ssn": mockdata.Rows(b"", b",", b"\n", columns=(0, 2))}},
@@ -374,6 +374,26 @@ async def test_a_row_with_more_columns_is_more_to_make(monkeypatch, columns, mos
         await mockdata.generate({table: rows}, sink=lambda _, seen=seen: seen.append(children()))
         assert [bool(found) for found in seen] == [started]
     assert children() == []
+
+
+async def test_batches_of_a_wide_table_have_fewer_rows():
+    table = mockdata.Table("wide", {f"c{k}": "[a-z]{100}" for k in range(100)})
+    sizes = []
+    await mockdata.generate({table: 4_000}, sink=lambda batch: sizes.append(len(batch)), **RUN)
+    assert sum(sizes) == 4_000
+    assert 2**23 < max(sizes) * 100 * 101 <= 2**24
+
+
+@pytest.mark.parametrize("sink", [mockdata.CsvSink, mockdata.JsonlSink, mockdata.ParquetSink])
+async def test_the_size_of_a_block_changes_no_byte(sink, either, tmp_path, monkeypatch):
+    counts = {ODD: 1_003, QUOTED: 250, PEOPLE: 3_001, "name": 501}
+    await mockdata.generate(counts, sink=sink(tmp_path / "whole"), **RUN)
+    monkeypatch.setattr("mockdata.render.task.BLOCK_BYTES", 1)
+    seen = []
+    await mockdata.generate(counts, sink=lambda batch: seen.append(len(batch)), **RUN)
+    assert max(seen) == 100
+    await mockdata.generate(counts, sink=sink(tmp_path / "blocks"), **RUN)
+    assert kept(tmp_path / "blocks") == kept(tmp_path / "whole")
 
 
 async def test_two_outputs_of_one_name_are_refused(tmp_path):

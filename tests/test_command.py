@@ -18,6 +18,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+import mockdata
+from mockdata.command.arguments import parse
 from mockdata.command.output import say
 from mockdata.vaults.catalogue import READY_MADE
 
@@ -133,6 +135,13 @@ WRONG = [
     (["5", "--no-clobber", "-s", "stdout"], "no-clobber: only works with files"),
     (["5", "--fsync", "-s", "stdout"], "fsync: only works with files"),
     (["5", "--fsync", "-s", "skyflow"], "fsync: only works with files"),
+    (["5", "-s", "stdout", "-o", "out"], "output: only works with files: -s csv, jsonl or parquet"),
+    (["5", "-s", "stdout", "-o", "s3://bucket/x"], "output: only works with files"),
+    (["5", "-s", "os:getpid", "-o", "out"], "output: only works with files"),
+    (["5", "-s", "skyflow", "-f", "csv"], "format: only works with -s stdout"),
+    (["5", "-f", "csv"], "format: only works with -s stdout"),
+    (["5", "-f", "parquet"], "format: 'parquet' is not one of csv, jsonl; for files, use -s"),
+    (["5", "-s", "cvs", "-o", "out"], "did you mean csv?"),
     (["5", "-w", "0"], "workers"),
     (["5", "-w", "two"], "workers"),
     (["5", "--timestamp", "170000000"], "ten digits"),
@@ -167,6 +176,62 @@ def test_wrong_use_is_one_line_and_writes_nothing(mockdata_command, tmp_path, ar
     assert done.stderr.startswith("mockdata: ")
     assert named in done.stderr
     assert files(tmp_path) == ["broken.py"]
+
+
+WORDS = {
+    "output": ["-o", "out"],
+    "format": ["-f", "jsonl"],
+    "no-header": ["--no-header"],
+    "no-clobber": ["--no-clobber"],
+    "fsync": ["--fsync"],
+    "part": ["--part", "1/2"],
+    "rate": ["--rate", "5"],
+    "workers": ["-w", "2"],
+    "parts": ["--parts", "4"],
+}
+"""Options that not every run has a use for, and how they are said."""
+
+EVERY = "part rate workers"
+FILES = "output no-clobber fsync"
+DASK = ["--dask", "tcp://there:8786"]
+
+USES = [
+    ([], f"{EVERY} {FILES} no-header"),
+    (["-s", "csv"], f"{EVERY} {FILES} no-header"),
+    (["-s", "csv:out"], f"{EVERY} no-clobber fsync no-header"),
+    (["-s", "jsonl"], f"{EVERY} {FILES}"),
+    (["-s", "parquet"], f"{EVERY} {FILES}"),
+    (["-o", "s3://bucket"], f"{EVERY} no-clobber no-header"),
+    (["-s", "jsonl", "-o", "s3://bucket"], f"{EVERY} no-clobber"),
+    (["-s", "parquet:s3://bucket"], f"{EVERY} no-clobber"),
+    (["-s", "stdout"], f"{EVERY} format no-header"),
+    (["-s", "stdout:csv"], f"{EVERY} no-header"),
+    (["-s", "stdout", "-f", "jsonl"], EVERY),
+    (["-s", "skyflow"], EVERY),
+    (["-s", "skyflow:config.json"], EVERY),
+    (["-s", "loader:insert"], EVERY),
+    (["--dask", "local"], "workers parts output fsync no-header"),
+    (["--dask", "local", "-s", "jsonl"], "workers parts output fsync"),
+    (DASK, "parts output fsync no-header"),
+    ([*DASK, "-s", "parquet"], "parts output fsync"),
+    ([*DASK, "-s", "parquet", "-o", "s3://bucket"], "parts"),
+]
+"""Runs, and which of the options each has a use for."""
+
+
+@pytest.mark.parametrize(
+    ("run", "uses", "option"),
+    [(run, uses, each) for run, uses in USES for each in WORDS if WORDS[each][0] not in run],
+)
+def test_an_option_has_an_effect_or_is_refused_by_its_name(run, uses, option):
+    words, fixed = WORDS[option], ["5", "--seed", "1", "--timestamp", "1700000000", *run]
+    if option in uses.split():
+        assert parse([*fixed, *words]) != parse(fixed)
+        return
+    with pytest.raises(mockdata.PlanError) as caught:
+        parse([*fixed, *words])
+    assert caught.value.argument in (option, "sink")
+    assert "\n" not in str(caught.value)
 
 
 def test_the_same_seed_and_timestamp_the_same_files(mockdata_command, tmp_path):

@@ -26,6 +26,7 @@ from mockdata.vaults.file import definitions
 from mockdata.vaults.resolve import Resolver
 
 from .drawn import luhn
+from .expressions import expression_of
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -511,7 +512,7 @@ def test_example_of_a_clinic_gives_what_its_patterns_say(clinic):
                 )
         assert [*found] == [*sides]
         for column, texts in found.items():
-            expression = re.compile(resolver.regex(owner, sides[column]))
+            expression = expression_of(resolver, owner, sides[column])
             assert len(texts) == 1000
             assert all(map(expression.fullmatch, texts)), (name, column)
     assert len(files) == 2 * 9 + 1

@@ -3,7 +3,6 @@
 import itertools
 import math
 import pickle
-import re
 
 import pytest
 from hypothesis import assume, example, given, settings
@@ -30,6 +29,7 @@ from mockdata.vaults.texts import PatternError
 from mockdata.vaults.vault import Table, Vault
 
 from .drawn import day, drawn, every_text
+from .expressions import expression_of
 
 PEOPLE = Vault("name", "{first_name} {last_name} {timestamp}_{suffix}")
 
@@ -643,7 +643,7 @@ def test_each_text_matches_the_pattern_as_an_expression(value, source):
     vault = Vault("v", f"x{value}", lists=lists, repeats=True)
     resolver = Resolver({"name": PEOPLE, "v": vault})
     items = resolver._expander.items(vault, "value")
-    expression = re.compile(resolver.regex(vault, "value"))
+    expression = expression_of(resolver, vault, "value")
     for _ in range(5):
         assert expression.fullmatch(drawn(items, source))
 
@@ -652,7 +652,7 @@ def test_each_text_matches_the_pattern_as_an_expression(value, source):
 def test_the_expression_of_a_number_matches_no_other(a, b, width):
     low, high = f"{min(a, b):0{width}}", f"{max(a, b):0{width}}"
     vault = Vault("v", f"{{number:{low}-{high}}}")
-    expression = re.compile(Resolver({"v": vault}).regex(vault, "value"))
+    expression = expression_of(Resolver({"v": vault}), vault, "value")
     (piece,) = vault.value_pattern.pieces
     matching = {n for n in range(3002) if expression.fullmatch(f"{n:0{piece.width}}")}
     assert matching == set(range(min(a, b), max(a, b) + 1))

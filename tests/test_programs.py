@@ -301,7 +301,7 @@ def test_rows_have_as_many_literals_as_gaps():
     columns = [Column("made", side, (DIGIT,)) for side in ("a", "b", "c")]
     made = program(columns, layout=Rows(b"<", (b"|", b"/"), b">"))
     assert re.fullmatch(rb"<\d\|\d/\d>", bytes(renderer_of(made, 1).render(0, 1)[0]))
-    with pytest.raises(ValueError, match="3 columns have 2 gaps, not 1"):
+    with pytest.raises(ValueError, match="a row of 3 columns has 2 gaps, not 1"):
         program(columns, layout=Rows(b"<", (b"|",), b">"))
 
 
@@ -322,7 +322,7 @@ def test_columns_of_rows_are_there_and_come_once(places, says):
 
 def test_rows_of_some_columns_have_as_many_literals_as_gaps():
     columns = [Column("made", side, (DIGIT,)) for side in ("a", "b", "c")]
-    with pytest.raises(ValueError, match="2 columns have 1 gaps, not 2"):
+    with pytest.raises(ValueError, match="a row of 2 columns has 1 gap, not 2"):
         program(columns, layout=Rows(b"<", (b"|", b"/"), b">", columns=(2, 0)))
 
 

@@ -6,7 +6,6 @@ import io
 import itertools
 import json
 import pickle
-import re
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +37,7 @@ from mockdata.vaults.pieces import (
 )
 from mockdata.vaults.resolve import Resolver
 
+from .expressions import expression_of
 from .oracle_patterns import Run
 
 SEED, TIMESTAMP = 7, 1_700_000_000
@@ -352,5 +352,5 @@ def test_definitions_render_what_the_oracle_spells(name):
         _, (rows,) = rendered(columns, Rows(b"", b",", b"\n", "csv"), start, 60)
         assert [*csv.reader(io.StringIO(rows.decode(), newline=""), strict=True)] == texts
         for column, column_texts in zip(columns, columns_in(texts), strict=True):
-            form = re.compile(Resolver(KNOWN).regex(KNOWN[name], column.side))
+            form = expression_of(Resolver(KNOWN), KNOWN[name], column.side)
             assert all(form.fullmatch(text) for text in column_texts)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 import mockdata
-from mockdata.sinks.skyflow import VaultTarget
+from mockdata.sinks.skyflow import SkyflowSink, VaultTarget
 from mockdata.sinks.skyflow.body import Bodies, Fields
 from mockdata.testing import ListSink
 
@@ -19,6 +19,7 @@ from .skyflow import (
     FIXED,
     IDS,
     TOKEN,
+    configuration,
     in_a_folder_of_its_own,  # noqa: F401
     logged,
     sink,
@@ -66,6 +67,24 @@ async def test_options_of_a_request():
     assert list(first.json["records"][0]["fields"]) == ["social"]
     assert list(first.json["records"][0]["tokens"]) == ["social"]
     assert (second.json["byot"], second.json["upsert"]) == ("DISABLE", "other")
+
+
+@pytest.mark.parametrize("setting", ["column", "table"])
+async def test_a_table_may_be_called_otherwise_than_its_column(setting, tmp_path):
+    """The loader's settings have no table: the column is its name as well."""
+    vaults = [{"name": "SSN", "id": "v", "column": "social", setting: "people"}]
+    async with serving() as server:
+        configuration(tmp_path, server.url, skyflow__vaults=vaults)
+        sink = SkyflowSink.from_config("config.json", token=TOKEN, upsert=True)
+        await mockdata.generate({"ssn": 1}, sink=sink)
+    (request,) = server.requests
+    column = "social" if setting == "table" else "people"
+    assert request.path == "/v1/vaults/v/people"
+    assert request.json["upsert"] == column
+    assert [*request.json["records"][0]["fields"], *request.json["records"][0]["tokens"]] == [
+        column,
+        column,
+    ]
 
 
 class Rows(ListSink):

@@ -15,6 +15,7 @@ from mockdata.vaults.resolve import Resolver
 
 from .conftest import kept
 from .drawn import luhn
+from .expressions import expression_of
 
 WAREHOUSE = Path(__file__).parents[1] / "examples" / "warehouse.toml"
 TABLES = mockdata.read_vaults(WAREHOUSE)
@@ -116,7 +117,7 @@ def test_texts_are_of_their_types_and_patterns(tables, name):
     resolver = Resolver({**READY_MADE, **TABLES})
     rows = rows_of(tables("out")[f"{name}.csv"])
     for each in TABLES[name].columns:
-        expression = re.compile(resolver.regex(TABLES[name], each.name))
+        expression = expression_of(resolver, TABLES[name], each.name)
         for row in rows:
             text = row[each.name]
             assert expression.fullmatch(text), each.name

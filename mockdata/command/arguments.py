@@ -10,15 +10,16 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final, NoReturn
 
-from mockdata.command.plugins import find_sink, list_sinks
+from mockdata.command.plugins import OURS, find_sink, list_sinks
 from mockdata.command.words import read_counts, read_number, read_part, read_rate, read_start
 from mockdata.errors import PlanError, one_line
 from mockdata.pipeline.parts import checked_parts
-from mockdata.pipeline.plan import checked_rate, checked_workers, nearest, plan_run, shown
+from mockdata.pipeline.plan import checked_rate, checked_workers, plan_run
 from mockdata.sinks import AnySink, Run
 from mockdata.sinks.stores.url import check_url, is_url
 from mockdata.vaults.file import Definitions, definitions
 from mockdata.vaults.frozen import frozen
+from mockdata.vaults.texts import not_one_of, shown
 
 __all__ = [
     "FILE_SINKS",
@@ -45,10 +46,14 @@ FILE_SINKS: Final = ("csv", "jsonl", "parquet")
 OWN_ARGUMENTS: Final = {**dict.fromkeys(FILE_SINKS, "output"), "stdout": "format"}
 """Our sinks, and the option that says the same as ``NAME:ARGUMENT``."""
 
+FILES: Final = "files: -s csv, jsonl or parquet"
+
 SINK_OPTIONS: Final = {
+    "output": (FILE_SINKS, FILES),
+    "format": (("stdout",), "-s stdout"),
     "no_header": (("csv", "stdout"), "CSV, in files or on stdout"),
-    "no_clobber": (FILE_SINKS, "files: -s csv, jsonl or parquet"),
-    "fsync": (FILE_SINKS, "files: -s csv, jsonl or parquet"),
+    "no_clobber": (FILE_SINKS, FILES),
+    "fsync": (FILE_SINKS, FILES),
 }
 """Options that some of our sinks have, these sinks, and what is said of them elsewhere."""
 
@@ -219,23 +224,33 @@ def _move_argument(given: argparse.Namespace) -> None:
 
 
 def _check_sink_options(given: argparse.Namespace) -> None:
-    """Refuse options of another sink than the one that is asked for."""
+    """Refuse what is wrong with the options of a sink, and those that the sink does not have."""
     if given.output == "":
         raise PlanError("output", "'' is not the path of a folder")
+    if given.format is not None and given.format not in FORMATS:
+        raise PlanError("format", not_one_of(given.format, FORMATS) + _for_files(given))
+    for option, (sinks, only) in SINK_OPTIONS.items():
+        if getattr(given, option) not in (None, False) and given.sink not in sinks:
+            _check_sink_name(given.sink)
+            more = _for_files(given) if option == "format" else ""
+            raise PlanError(option.replace("_", "-"), f"only works with {only}{more}")
+    if given.no_header and given.format == "jsonl":
+        raise PlanError("no-header", f"only works with {SINK_OPTIONS['no_header'][1]}")
     if given.output is not None and is_url(given.output):
         check_url(given.output, "output")
         if given.fsync:
             raise PlanError("fsync", "only works with a folder, not with an object store")
-    if given.format is not None and given.format not in FORMATS:
-        problem = f"{shown(given.format)} is not one of {', '.join(FORMATS)}"
-        raise PlanError("format", problem + nearest(given.format, FORMATS))
-    if given.format not in (None, given.sink) and given.sink in FILE_SINKS:
-        raise PlanError("format", f"only works with -s stdout; for files, use -s {given.format}")
-    if given.format == "jsonl" and given.sink != "stdout":
-        raise PlanError("format", "jsonl only works with -s stdout")
-    for option, (sinks, only) in SINK_OPTIONS.items():
-        if getattr(given, option) and (given.sink not in sinks or given.format == "jsonl"):
-            raise PlanError(option.replace("_", "-"), f"only works with {only}")
+
+
+def _for_files(given: argparse.Namespace) -> str:
+    """Return what to say for files of a format, for one who has asked for it by ``--format``."""
+    return f"; for files, use -s {given.format}" if given.format in FILE_SINKS else ""
+
+
+def _check_sink_name(name: str) -> None:
+    """Refuse a name of no sink: what is wrong is the name then, and not another option."""
+    if ":" not in name and name not in OURS:
+        find_sink(name)
 
 
 def _check_cluster_options(given: argparse.Namespace) -> None:

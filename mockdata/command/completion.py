@@ -9,8 +9,8 @@ import shtab
 
 from mockdata.command.plugins import OURS
 from mockdata.errors import PlanError
-from mockdata.pipeline.plan import nearest
 from mockdata.vaults.catalogue import READY_MADE
+from mockdata.vaults.texts import not_one_of
 
 __all__ = ["SHELLS", "completion"]
 
@@ -82,8 +82,7 @@ FOLLOWED_BY: Final = {
 def completion(shell: str, parser: argparse.ArgumentParser) -> str:
     """Return the script for a shell. Raises PlanError for a shell that there is none for."""
     if shell not in SHELLS:
-        problem = f"{shell!r} is not one of {', '.join(SHELLS)}{nearest(shell, SHELLS)}"
-        raise PlanError("completion", problem)
+        raise PlanError("completion", not_one_of(shell, SHELLS))
     for action in parser._actions:  # noqa: SLF001  # as shtab itself does
         if action.dest == "counts":
             action.help = "COUNT or VAULT=COUNT"

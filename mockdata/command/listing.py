@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
-from mockdata.errors import one_line
+from mockdata.errors import one_line, plural
 from mockdata.pipeline.plan import MAX_COUNT
 from mockdata.render.example import example
 from mockdata.vaults.catalogue import Listed, listed
@@ -67,7 +67,7 @@ def _values(found: Listed, definition: Vault | Table) -> str:
     if isinstance(definition, Vault) and definition.repeats:
         return "any number; one may come again"
     values, tokens = (min(n or MAX_COUNT, MAX_COUNT) for n in (found.capacity, found.tokens))
-    fewer = f"; up to {tokens:,} tokens" if tokens < values else ""
+    fewer = f"; up to {tokens:,} {plural(tokens, 'token')}" if tokens < values else ""
     return f"up to {values:,}, none twice{fewer}"
 
 

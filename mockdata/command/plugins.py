@@ -11,8 +11,8 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from mockdata.errors import PlanError, one_line
-from mockdata.pipeline.plan import nearest
 from mockdata.sinks import AnySink, as_sink
+from mockdata.vaults.texts import nearest
 
 __all__ = ["GROUP", "OURS", "find_sink", "list_sinks"]
 

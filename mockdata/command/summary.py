@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import Final
 
 from mockdata.command.arguments import Options
+from mockdata.errors import plural
 from mockdata.pipeline.report import Report
 from mockdata.screen.text import described_delivery, scaled
 from mockdata.sinks import Delivery, Run, VaultRun
@@ -35,14 +36,11 @@ def summary(report: Report, options: Options, command: str) -> str:
         from mockdata.pipeline.parts import default_parts
 
         parts = options.parts or default_parts(report.records)
-        where = f" in {parts} {'parts' if parts > 1 else 'part'} in {options.output}"
-    elif options.store:
-        made = objects(report, options).items()
-        table = _table(("object", "size"), [(url, scaled(size, "B")) for url, size in made])
+        where = f" in {parts} {plural(parts, 'part')} in {options.output}"
     size, seconds = scaled(report.bytes, "B"), f"{report.seconds:.2f} s"
     lines = [*table, ""]
     lines.append(
-        f"{report.records:,} records, {size}{where}, in {seconds}: "
+        f"{report.records:,} {plural(report.records, 'record')}, {size}{where}, in {seconds}: "
         f"{report.records_per_second:,.0f} records/s, "
         f"{scaled(report.peak_memory, 'B')} of memory"
     )
@@ -109,7 +107,7 @@ def _rows(report: Report, sizes: int) -> Iterator[tuple[str, ...]]:
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Return the lines of a table; names are on the left of their columns, numbers on the right."""
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    left = [title in ("vault", "file", "object") for title in head]
+    left = [title in ("vault", "file") for title in head]
     rule = ["-" * width if is_left else "-" * (width - 1) + ":"
             for width, is_left in zip(widths, left, strict=True)]  # fmt: skip
     lines = []
@@ -125,7 +123,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def account(delivery: Delivery) -> str:
     """Say what has become of every record of a run that was delivered."""
     counts = {
-        "records sent": delivery.sent,
+        f"{plural(delivery.sent, 'record')} sent": delivery.sent,
         "failed": delivery.failed,
         "not sent": delivery.not_sent,
     }

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from mockdata.errors import PlanError
-from mockdata.pipeline.plan import MAX_COUNT, shown, unknown_vault
+from mockdata.pipeline.plan import MAX_COUNT
 from mockdata.vaults.file import Definitions
+from mockdata.vaults.texts import not_one_of, shown
 
 __all__ = ["read_counts", "read_number", "read_part", "read_rate", "read_start"]
 
@@ -83,7 +84,7 @@ def _by_vault(
         vault, _, number = word.partition("=")
         name = vault.strip().lower()
         if name not in defined.known:
-            raise PlanError(about, unknown_vault(vault, defined))
+            raise PlanError(about, not_one_of(vault, defined.known))
         if name in numbers:
             raise PlanError(about, f"{shown(vault)} is given twice")
         numbers[name] = _whole(argument, number, word, least)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import mockdata
 from mockdata.errors import PlanError
 from mockdata.sinks import Run, Sink
-from mockdata.vaults.texts import did_you_mean
+from mockdata.vaults.texts import not_one_of
 from mockdata.vaults.vault import Table, Vault
 
 __all__ = ["FORMATS", "Job", "checked_format", "fingerprint"]
@@ -70,6 +70,5 @@ def fingerprint(run: Run, *settings: object) -> str:
 def checked_format(name: object) -> str:
     """Return the format. Raises PlanError for one that there is not."""
     if name not in FORMATS:
-        problem = f"{name!r} is not one of {', '.join(FORMATS)}"
-        raise PlanError("format", problem + did_you_mean(str(name), FORMATS))
+        raise PlanError("format", not_one_of(name, FORMATS))
     return str(name)

@@ -83,17 +83,36 @@ async def generate(
     Other exceptions in a task reach you unchanged.
 
     """
+    defined = _defined(counts, vaults)
+    run = plan_run(counts, vaults=defined, seed=seed, timestamp=timestamp, start=start)
+    job = _job(run, defined, os.fspath(sink), parts, (checked_format(format), options or {}))
+    followed = _Followed(run, on_progress)
+    return await _on_loop_of(client, lambda: _hand_out(client, job, followed))
+
+
+def _defined(counts: Counts, vaults: Vaults | None) -> Definitions:
+    """Return all that may be counted: what is defined, and what is itself a key of the counts."""
     defined = vaults if isinstance(vaults, Definitions) else definitions(vaults)
     given = counts if isinstance(counts, Mapping) else {}
-    objects = [each for each in given if isinstance(each, Vault | Table)]
-    defined = defined.joined(objects)
-    run = plan_run(counts, vaults=defined, seed=seed, timestamp=timestamp, start=start)
-    settings = dict(options or {})
+    return defined.joined([each for each in given if isinstance(each, Vault | Table)])
+
+
+def _job(
+    run: Run,
+    defined: Definitions,
+    place: str,
+    parts: int | None,
+    settings: tuple[str, Mapping[str, Any]],
+) -> Job:
+    """Return what the tasks are given; ``settings`` are a format and its sink's arguments.
+
+    Raises PlanError for parts, or arguments, that cannot be.
+    """
+    form, options = settings
     number = default_parts(run.records) if parts is None else checked_parts(parts)
-    place = os.fspath(sink)
-    place = place if "://" in place else os.path.abspath(place)  # noqa: ASYNC240, asks nothing
+    place = place if "://" in place else os.path.abspath(place)
     job = Job(
-        run_id=fingerprint(run, checked_format(format), number, sorted(settings.items())),
+        run_id=fingerprint(run, form, number, sorted(options.items())),
         counts={vault.name: vault.records for vault in run.vaults},
         start={vault.name: vault.start for vault in run.vaults},
         seed=run.seed,
@@ -101,12 +120,11 @@ async def generate(
         definitions=defined.given,
         parts=number,
         place=place,
-        format=format,
-        options=settings,
+        format=form,
+        options=dict(options),
     )
     job.sink(place)  # it refuses options that it does not know
-    followed = _Followed(run, on_progress)
-    return await _on_loop_of(client, lambda: _hand_out(client, job, followed))
+    return job
 
 
 async def _on_loop_of(client: Any, function: Callable[[], Awaitable[Report]]) -> Report:

@@ -13,7 +13,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
-from mockdata.errors import PlanError
+from mockdata.errors import PlanError, plural
 from mockdata.render.batch import BATCH, BLOCK
 from mockdata.render.layout import CSV_LINES, Columns, Texts
 from mockdata.sinks.base import Run, Session, Sink
@@ -155,7 +155,9 @@ def _session(target: object, run: Run) -> Session:
             raise PlanError("sink", f"{vault.name}: Texts is a layout of batches, not of files")
         outputs = len(vault.columns) if isinstance(layout, Columns) else 1
         if (given := len((files or {}).get(vault.name, ()))) != outputs:
-            raise PlanError("sink", f"{vault.name} has {outputs} outputs and {given} files")
+            wanted = f"{outputs} {plural(outputs, 'output')}"
+            problem = f"{vault.name} has {wanted} and {given} {plural(given, 'file')}"
+            raise PlanError("sink", problem)
     return session
 
 

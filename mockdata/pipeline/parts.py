@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mockdata.errors import PlanError
-from mockdata.pipeline.plan import shown
+from mockdata.vaults.texts import shown
 
 __all__ = ["checked_parts", "default_parts"]
 

@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Final, Protocol, SupportsFloat, SupportsIndex
 
-from mockdata.errors import PlanError, one_line
+from mockdata.errors import PlanError, plural
 from mockdata.render.renderers import chosen
 from mockdata.sinks.base import Run, VaultRun
 from mockdata.vaults.file import Definitions, Vaults, definitions
 from mockdata.vaults.resolve import Resolver, check_count
+from mockdata.vaults.texts import not_one_of, shown
 from mockdata.vaults.vault import Table, Vault
 
 __all__ = [
@@ -22,10 +23,7 @@ __all__ = [
     "Counts",
     "checked_rate",
     "checked_workers",
-    "nearest",
     "plan_run",
-    "shown",
-    "unknown_vault",
 ]
 
 MAX_COUNT: Final = 2**40
@@ -35,9 +33,6 @@ MAX_WORKERS: Final = 1024
 MOST_BY_DEFAULT: Final = 8
 
 SEED_BITS: Final = 64
-
-LONGEST_SHOWN: Final = 80
-"""Characters of a wrong value in a message, at most."""
 
 
 class OfVaults(Protocol):
@@ -143,33 +138,11 @@ def _records(counts: Counts, defined: Definitions) -> dict[str, int]:
     for key, number in counts.items():
         name = _name(key)
         if not isinstance(name, str) or name not in defined.known:
-            raise PlanError("counts", unknown_vault(name, defined))
+            raise PlanError("counts", not_one_of(name, defined.known))
         if name in records:
             raise PlanError("counts", f"{name} is given twice")
         records[name] = _whole(f"counts[{name!r}]", number, 1, MAX_COUNT)
     return records
-
-
-def unknown_vault(name: object, defined: Definitions) -> str:
-    """Return what is wrong with the name of no vault, and which is nearest."""
-    return f"{shown(name)} is not one of {', '.join(defined.known)}{nearest(name, defined.known)}"
-
-
-def nearest(name: object, known: Iterable[str]) -> str:
-    """Return which of the known names an unknown one is most like, as the end of a message."""
-    from difflib import get_close_matches
-
-    found = get_close_matches(name[:80].lower(), known, 1, 0.4) if isinstance(name, str) else []
-    return f"; did you mean {found[0]}?" if found else ""
-
-
-def shown(value: object) -> str:
-    """Return how a message shows a wrong value: its repr, in one line, and cut if it is long."""
-    try:
-        text = one_line(repr(value))
-    except Exception:  # a number of thousands of digits has none
-        text = f"{type(value).__name__} object"
-    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 3]}..."
 
 
 def _starts(start: Counts, records: Mapping[str, int]) -> dict[str, int]:
@@ -188,9 +161,8 @@ def _starts(start: Counts, records: Mapping[str, int]) -> dict[str, int]:
 def _start(name: str, start: object, count: int) -> int:
     first = _whole(f"start[{name!r}]", start, 0, MAX_COUNT)
     if first + count > MAX_COUNT:
-        raise PlanError(
-            "start", f"{name}: {first} and {count} records together are more than {MAX_COUNT}"
-        )
+        both = f"{first} and {count} {plural(count, 'record')} together"
+        raise PlanError("start", f"{name}: {both} are more than {MAX_COUNT}")
     return first
 
 

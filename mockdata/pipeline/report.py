@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from mockdata.errors import MockDataError
+from mockdata.errors import MockDataError, plural
 from mockdata.sinks.base import Delivery, Run
 from mockdata.vaults.frozen import frozen
 
@@ -113,9 +113,8 @@ class Meter:
         for vault, total in self._totals.items():
             taken = self._taken[vault].records
             if taken != total:
-                raise MockDataError(
-                    f"{vault}: the sink received {taken:,} of {total:,} records, without an error"
-                )
+                records = f"{taken:,} of {total:,} {plural(total, 'record')}"
+                raise MockDataError(f"{vault}: the sink received {records}, without an error")
 
     def set_sizes(self, sizes: Mapping[str, int]) -> None:
         """Have the sizes of files in place of the bytes that were counted."""

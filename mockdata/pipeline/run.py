@@ -103,23 +103,31 @@ async def generate(
     """
     check_event_loop()
     run = plan_run(counts, vaults=vaults, seed=seed, timestamp=timestamp, start=start, part=part)
-    means = _Means.checked(rate, workers, executor)
-    _check_on_progress(on_progress)
-    return await in_task(_run, run, as_sink(sink), means, on_progress)
+    means = _Means.checked(rate, workers, executor, on_progress)
+    return await in_task(_run, run, as_sink(sink), means)
 
 
 @frozen
 class _Means:
-    """By what a run is made."""
+    """By what a run is made, and whom it tells."""
 
     rate: float | None
     workers: int
     executor: Executor | None
+    on_progress: Callable[[Progress], object] | None
 
     @classmethod
-    def checked(cls, rate: float | None, workers: int | None, executor: Executor | None) -> Self:
+    def checked(
+        cls,
+        rate: float | None,
+        workers: int | None,
+        executor: Executor | None,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> Self:
         _check_executor(executor)
-        return cls(checked_rate(rate), checked_workers(workers), executor)
+        made = cls(checked_rate(rate), checked_workers(workers), executor, on_progress)
+        _check_on_progress(on_progress)
+        return made
 
 
 def _check_executor(executor: object) -> None:
@@ -239,7 +247,7 @@ async def _stream(run: Run, means: _Means, layout: Layout | None) -> AsyncIterat
 
     async def feed() -> None:
         try:
-            await in_task(_run, run, _Sender(batches, layout), means, None)
+            await in_task(_run, run, _Sender(batches, layout), means)
         except Exception as error:
             await batches.end(error)
         else:
@@ -284,11 +292,9 @@ class _Sender:
         yield Session(write=self._batches.put, layouts=layouts)
 
 
-async def _run(
-    run: Run, sink: Sink, means: _Means, on_progress: Callable[[Progress], object] | None
-) -> Report:
+async def _run(run: Run, sink: Sink, means: _Means) -> Report:
     """Open the sink, have every vault written while the pool is open, and commit."""
-    meter = Meter(run, on_progress)
+    meter = Meter(run, means.on_progress)
     async with opened(sink, run) as life:
         meter.follow(life.session.delivery)
         with Slabs(most=4 * len(run.vaults)) as slabs:

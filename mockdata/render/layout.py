@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final, Literal
 
+from mockdata.errors import plural
 from mockdata.vaults.frozen import frozen
 
 __all__ = [
@@ -84,7 +85,10 @@ class Rows:
         if isinstance(between, bytes):
             between = (between,) * (placed - 1)
         if len(between) != placed - 1:
-            raise ValueError(f"{placed} columns have {placed - 1} gaps, not {len(between)}")
+            row = f"a row of {placed} {plural(placed, 'column')}"
+            raise ValueError(
+                f"{row} has {placed - 1} {plural(placed - 1, 'gap')}, not {len(between)}"
+            )
         return self.before, *between, self.after
 
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
+from mockdata.errors import plural
 from mockdata.pipeline.report import Follower, Progress
 
 if TYPE_CHECKING:
@@ -183,8 +184,8 @@ class Lines:
         total = sum(progress.total for progress in vaults)
         taken = sum(progress.records for progress in vaults)
         rate = taken / seconds
-        parts = [f"{taken:,} of {total:,} records", f"{taken * 100 // max(total, 1)}%"]
-        parts.append(f"{scaled(rate, '/s')}")
+        records = f"{taken:,} of {total:,} {plural(total, 'record')}"
+        parts = [records, f"{taken * 100 // max(total, 1)}%", scaled(rate, "/s")]
         if taken:
             left = round((total - taken) / rate)
             parts.append(f"{left // 3600}:{left // 60 % 60:02}:{left % 60:02} left")

@@ -146,8 +146,8 @@ class Session:
     """Vault name to the layout of its bytes. The default is an output of CSV lines per column."""
     batch_size: int | Mapping[str, int] = BATCH
     """Records in a batch, at most 10,000. Only a vault's last batch is smaller, unless the run has
-    a rate. With ``encode`` the limit is 200,000, a rate changes nothing, and you may give a mapping
-    of vault names to sizes."""
+    a rate, or a table is so wide that a batch might have more than 16 MiB. With ``encode`` the
+    limit is 200,000, a rate changes nothing, and you may give a mapping of vault names to sizes."""
     encode: Encoder | None = None
     """Called in the workers with each batch. ``write`` then takes an ``Encoded`` with the bytes
     that it returned. It must be picklable and depend on the batch alone: if a worker dies, another

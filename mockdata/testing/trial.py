@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, cast
 
+from mockdata.errors import plural
 from mockdata.render.batch import Batch, Encoded
 from mockdata.render.layout import Columns, Rows, Texts
 from mockdata.sinks import AnySink, Delivery, Run, Session, Sink, Writer
@@ -161,7 +162,7 @@ class Trial:
         except TimeoutError:
             if not limit.expired():
                 raise
-            raise self.fault(f"{what} takes more than {self.step_timeout} seconds") from None
+            raise self.fault(f"{what} takes more than {self.step_timeout:g} s") from None
 
     def check_valid(self, batch: Item) -> None:
         """Check that the memory of a batch has not been released."""
@@ -176,7 +177,8 @@ class Trial:
             return
         told = self.delivery()
         if told.sent + told.failed + told.not_sent != self.run.records:
-            raise self.fault(f"its delivery is not of {self.run.records:,} records: {told}")
+            records = f"{self.run.records:,} {plural(self.run.records, 'record')}"
+            raise self.fault(f"its delivery is not of {records}: {told}")
         for vault in self.run.vaults:
             at = told.resume.get(vault.name, -1)
             if not vault.start <= at <= vault.stop or (at < vault.stop and not told.not_sent):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING, Final
 
-from mockdata.errors import PlanError
+from mockdata.errors import PlanError, plural
 from mockdata.vaults.columns import Column
 from mockdata.vaults.expand import Expander, Item, Owner, mistake, pattern_of, side_of
 from mockdata.vaults.frozen import frozen, replace
@@ -94,21 +94,30 @@ def check_count(resolved: Resolved, stop: int) -> None:
         if owner.distinct is not None:
             stop = min(stop, owner.distinct)
         elif capacity is not None and stop > capacity:
-            side = "values" if capacity == resolved.columns[0].capacity else "tokens"
+            side = "value" if capacity == resolved.columns[0].capacity else "token"
             raise PlanError(
                 "counts",
-                f"{owner.name}: {stop} records, and only {capacity} {side} differ; ask for fewer, "
-                "widen the pattern, add {suffix} to it, or set repeats = true",
+                f"{owner.name}: {stop} {plural(stop, 'record')}, and {_differing(capacity, side)}; "
+                "ask for fewer, widen the pattern, add {suffix} to it, or set repeats = true",
             )
     for column in resolved.columns:
         if (ended := _ended(column, stop)) is not None:
             side = f"column {column.side}" if resolved.is_table else column.side
+            differ = "differs" if ended.capacity == 1 else "differ"
             raise PlanError(
                 "counts",
-                f"{owner.name}: {stop} records, and {ended.vault}, which its {side} refers "
-                f"to, has only {ended.capacity} {ended.side}s that differ; ask for fewer, or set "
+                f"{owner.name}: {stop} {plural(stop, 'record')}, and {ended.vault}, which its "
+                f"{side} refers to, has only {ended.capacity} "
+                f"{plural(ended.capacity or 0, ended.side)} that {differ}; ask for fewer, or set "
                 f"repeats = true in {ended.vault}",
             )
+
+
+def _differing(capacity: int, noun: str) -> str:
+    """Say that texts repeat beyond a capacity."""
+    if capacity == 1:
+        return f"all {noun}s are the same"
+    return f"only {capacity} {noun}s differ"
 
 
 def _ended(column: Column, stop: int) -> Column | None:
@@ -155,12 +164,6 @@ class Resolver:
         if problem := misfit(column.type, pieces):
             raise mistake(table, column.name, 0, problem)
         return self._column(table, column.name)
-
-    def regex(self, owner: Owner, side: str) -> str:
-        """Return what every text of a column matches in full, as Python's ``re`` writes it."""
-        from mockdata.vaults.regex import to_regex
-
-        return to_regex(item.piece for item in self._expander.items(owner, side))
 
     def _column(self, owner: Owner, side: str) -> Column:
         node = (owner.name, side)
@@ -288,5 +291,5 @@ def _size(item: Item) -> int:
 def _check_distinct(vault: Vault, column: Column) -> None:
     if vault.distinct is None or column.capacity is None or vault.distinct <= column.capacity:
         return
-    problem = f"distinct = {vault.distinct}, but there are only {column.capacity} different texts"
+    problem = f"distinct = {vault.distinct}, but {_differing(column.capacity, 'text')}"
     raise mistake(vault, column.side, 0, problem)

@@ -14,6 +14,8 @@ __all__ = [
     "did_you_mean",
     "is_name",
     "is_word",
+    "nearest",
+    "not_one_of",
     "shown",
     "utf8_width",
 ]
@@ -76,12 +78,27 @@ def shown(value: object, most: int = 40) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
+def not_one_of(word: object, known: Iterable[str]) -> str:
+    """Return what is wrong with a word that is not among the known ones, and the nearest of them.
+
+    >>> not_one_of("cvs", ["csv", "jsonl"])
+    "'cvs' is not one of csv, jsonl; did you mean csv?"
+    """
+    words = [*known]
+    return f"{shown(word)} is not one of {', '.join(words)}{nearest(word, words)}"
+
+
 def did_you_mean(word: object, known: Iterable[str], form: str = "{}") -> str:
     """Return ``; did you mean ...?`` with the nearest of the known words, or what there is."""
+    words = list(dict.fromkeys(known))
+    every = f"; there are {', '.join(map(form.format, words))}" if 0 < len(words) <= 30 else ""
+    return nearest(word, words, form) or every
+
+
+def nearest(word: object, known: Iterable[str], form: str = "{}") -> str:
+    """Return ``; did you mean ...?`` with the nearest of the known words, if any is near."""
     import difflib
 
-    words = list(dict.fromkeys(known))
-    text = word[:64].lower() if isinstance(word, str) else ""
-    if near := difflib.get_close_matches(text, words, n=1, cutoff=0.55):
-        return f"; did you mean {form.format(near[0])}?"
-    return f"; there are {', '.join(map(form.format, words))}" if 0 < len(words) <= 30 else ""
+    text = word[:LONGEST_NAME].lower() if isinstance(word, str) else ""
+    near = difflib.get_close_matches(text, known, n=1, cutoff=0.55)
+    return f"; did you mean {form.format(near[0])}?" if near else ""

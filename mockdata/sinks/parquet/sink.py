@@ -19,10 +19,10 @@ from mockdata.sinks.place import place_at
 
 __all__ = ["ParquetSink"]
 
-GROUP: Final = 100_000
+GROUP: Final = 50_000
 """Records of a row group, at most."""
 
-GROUP_BYTES: Final = 2**26
+GROUP_BYTES: Final = 2**24
 """Bytes of a row group's texts, about: of wide tables, a row group has fewer records."""
 
 SHARE: Final = 0.35
@@ -33,7 +33,7 @@ class ParquetSink:
     """Writes Parquet files to a folder: one for each vault or table.
 
     The file is ``<name>.parquet``, with a vault's data column and token column side by side, or the
-    table's columns with their types. The workers encode row groups of up to 100,000 records and
+    table's columns with their types. The workers encode row groups of up to 50,000 records and
     compress them with zstd. The footer has the run's seed, timestamp and part, the range of
     indices, and the version of mockdata, under ``mockdata.seed`` and so on. Files are complete or
     absent, as with ``CsvSink``. Needs pyarrow, from the extra ``mockdata[parquet]``. Raises

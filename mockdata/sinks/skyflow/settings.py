@@ -46,17 +46,19 @@ NONE: Final[Mapping[str, Any]] = {}
 class VaultTarget:
     """A vault of the service: its id, and the column that takes the values.
 
-    The column is the table's name as well. Of a table of ours it is the table's name alone: its
-    columns have their own. ``name`` is what error logs call the vault.
+    The column is the table's name as well, unless ``table`` is another. Of a table of ours it is
+    the table's name alone: its columns have their own. ``name`` is what error logs call the vault.
     """
 
     id: str
     column: str
     name: str
+    table: str = ""
 
     def url(self, vault_url: str) -> str:
         """Return the URL that records are posted to."""
-        return f"{vault_url}/v1/vaults/{quote(self.id, safe='')}/{quote(self.column, safe='')}"
+        table = quote(self.table or self.column, safe="")
+        return f"{vault_url}/v1/vaults/{quote(self.id, safe='')}/{table}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,8 @@ def read_config(path: str | os.PathLike[str]) -> Config:
         if name in targets:
             raise PlanError(vault.name, f"{name!r} is given twice")
         column = vault.text("column") or name.lower()
-        targets[name] = VaultTarget(vault.text("id", required=True), column, name)
+        id_ = vault.text("id", required=True)
+        targets[name] = VaultTarget(id_, column, name, vault.text("table"))
     return Config(
         checked_url(skyflow.text("vault_url", required=True)),
         checked_targets(targets),

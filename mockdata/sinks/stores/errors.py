@@ -11,7 +11,7 @@ from typing import Final
 from mockdata.errors import one_line
 from mockdata.sinks.stores.url import parts
 
-__all__ = ["meaning", "naming_store"]
+__all__ = ["meaning", "naming_store", "was_undoing"]
 
 CODE: Final = re.compile(r"<Code>(\w+)</Code>")
 MESSAGE: Final = re.compile(r"<Message>([^<]*)</Message>")
@@ -66,6 +66,11 @@ def meaning(error: Exception, url: str) -> OSError:
     return kind(number, problem, url)
 
 
+def was_undoing(error: OSError) -> bool:
+    """Return whether an error of ``naming_store`` is that of aborting an upload."""
+    return "performing DELETE" in str(error.__cause__)
+
+
 def _refusal(text: str, status: str | None, scheme: str) -> Meaning | None:
     """Say what the store does not let us do, if it is that."""
     code = _first(CODE, text) or status
@@ -99,7 +104,9 @@ def _trouble(text: str, name: str, status: str | None) -> Meaning:
     if "kind: Timeout" in text or "TimedOut" in text or name == "TimeoutError":
         return TimeoutError, errno.ETIMEDOUT, "the store does not answer in time: try again later"
     if "sending request" in text:
-        problem = "the store cannot be reached: check the network and the endpoint"
+        # what a closing raises has lost the reason
+        late = "" if "kind: " in text else ", or does not answer in time"
+        problem = f"the store cannot be reached{late}: check the network and the endpoint"
         return ConnectionError, errno.ECONNREFUSED, problem
     return OSError, errno.EIO, one_line(text.partition("\n\nDebug source:")[0])[:TOLD]
 

@@ -27,7 +27,7 @@ PARTS: Final = 9_000
 MOST: Final = 5 * 2**40
 """Bytes of an object, at most."""
 
-MEMORY: Final = 64 * MIB
+MEMORY: Final = 40 * MIB
 """Bytes of all parts that are held at a time, as long as it is not less than one of each file."""
 
 MOST_AT_ONCE: Final = 4

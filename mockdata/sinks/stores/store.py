@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import anyio
 
+from mockdata.errors import plural
 from mockdata.render.batch import Batch
 from mockdata.render.layout import Layout
 from mockdata.sinks.base import Session
@@ -202,10 +203,10 @@ class Uploads:
         async with anyio.create_task_group() as tasks:
             for upload in self._all:
                 tasks.start_soon(partial(abort, upload))
-        if errors:
-            uploads = "1 upload" if len(errors) == 1 else f"{len(errors)} uploads"
+        if left := len(errors) + sum(upload.is_left_open for upload in self._all):
+            uploads = f"{left} {plural(left, 'upload')}"
             problem = f"{uploads} may be left open, for a lifecycle rule of the bucket to abort"
-            raise OSError(errors[0].errno, problem, self._place.url) from errors[0]
+            raise OSError(errno.EIO, problem, self._place.url) from next(iter(errors), None)
 
 
 def _part_size(place: Store, file: NewFile) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 
-from mockdata.sinks.stores.errors import naming_store
+from mockdata.sinks.stores.errors import naming_store, was_undoing
 
 if TYPE_CHECKING:
     from obstore import AsyncWritableFile
@@ -39,6 +39,8 @@ class Upload:
         self.key, self.url = key, url
         self.size = 0
         """Bytes that were appended."""
+        self.is_left_open = False
+        """Whether it could be neither closed nor aborted."""
         self._part = part
         self._held = bytearray()
         self._written = 0
@@ -71,8 +73,12 @@ class Upload:
     async def close(self) -> None:
         """Send the rest, and have the object appear. If that fails, the upload is aborted."""
         self._is_open = False
-        with naming_store(self.url):
-            await self._writer.close()
+        try:
+            with naming_store(self.url):
+                await self._writer.close()
+        except OSError as error:
+            self.is_left_open = was_undoing(error)
+            raise
 
     async def abort(self) -> None:
         """Have nothing of the object remain, unless it was closed."""

@@ -21,8 +21,8 @@ from mockdata.vaults.pieces import (
     Weighted,
 )
 from mockdata.vaults.profile import NAME_WIDTHS, cased, profile
-
-__all__ = ["to_regex"]
+from mockdata.vaults.resolve import Resolver
+from mockdata.vaults.vault import Table, Vault
 
 DIRECTIVES: Final = {
     "Y": "[0-9]{4}",
@@ -36,12 +36,13 @@ DIRECTIVES: Final = {
 UUID: Final = "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 
 
-def to_regex(pieces: Iterable[Piece]) -> str:
-    """Return the expression of pieces none of which is a ``Reference`` or a ``Same``.
+def expression_of(resolver: Resolver, owner: Vault | Table, side: str) -> re.Pattern[str]:
+    """Return the expression of a column of a resolver's set.
 
     It says of names, dates, the index and check digits what they look like, not which there are.
     """
-    return "".join(_EXPRESSIONS[type(piece)](piece) for piece in pieces)
+    pieces: list[Piece] = [item.piece for item in resolver._expander.items(owner, side)]
+    return re.compile("".join(_EXPRESSIONS[type(piece)](piece) for piece in pieces))
 
 
 def _texts(texts: Iterable[str]) -> str:
