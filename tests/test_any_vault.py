@@ -171,7 +171,7 @@ async def test_a_vault_that_repeats_has_no_end():
         (
             "[0-9]{2}",
             {"distinct": 101},
-            "value: distinct = 101, but there are only 100 different texts",
+            "value: distinct = 101, but only 100 texts differ",
         ),
     ],
 )

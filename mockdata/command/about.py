@@ -26,6 +26,7 @@ EXTRAS: Final = {
     "emulator": ("httptools", "msgspec", "uvicorn"),
     "parquet": ("pyarrow",),
     "skyflow": ("pyreqwest",),
+    "spark": ("pyarrow", "pyspark"),
     "stores": ("obstore",),
 }
 """The extras, and the packages that each installs. An installation from source may not know."""
