@@ -178,7 +178,7 @@ def test_a_file_that_is_not_there_is_an_error_of_the_system(folder):
         ("[vaults.card]\nvalue = '{crad.value}'\n[vaults.crd]\nvalue = 'x'", "vault card: value, character 1: no vault 'crad'; did you mean {crd.value}?"),
         ("[vaults.a]\nvalue = '{b.value}'\n[vaults.b]\nvalue = '{a.value}'", "vault b: value, character 1: references form a circle: a.value -> b.value -> a.value"),
         ("[vaults.a]\nvalue = '{number:1-99}{number:1-99}'", "vault a: value, character 1: its length varies"),
-        ("[vaults.a]\nvalue = '[0-9]'\ndistinct = 11", "vault a: value: distinct = 11, but there are only 10 different"),
+        ("[vaults.a]\nvalue = '[0-9]'\ndistinct = 11", "vault a: value: distinct = 11, but only 10 texts differ"),
         ("[vaults.a]\nvalue = '[0-9]'\ntoken = '{same:1,0}'", "vault a: token, character 1: {same} draws nothing"),
         ("[vaults.a]\nvalu = '[0-9]'", "vault a: no setting 'valu'; did you mean value?"),
         ("[vaults.a]\ntoken = '[0-9]'", "vault a: has no value"),

@@ -49,8 +49,6 @@ OWN_ARGUMENTS: Final = {**dict.fromkeys(FILE_SINKS, "output"), "stdout": "format
 FILES: Final = "files: -s csv, jsonl or parquet"
 
 SINK_OPTIONS: Final = {
-    "output": (FILE_SINKS, FILES),
-    "format": (("stdout",), "-s stdout"),
     "no_header": (("csv", "stdout"), "CSV, in files or on stdout"),
     "no_clobber": (FILE_SINKS, FILES),
     "fsync": (FILE_SINKS, FILES),
@@ -229,15 +227,19 @@ def _check_sink_options(given: argparse.Namespace) -> None:
         raise PlanError("output", "'' is not the path of a folder")
     if given.format is not None and given.format not in FORMATS:
         raise PlanError("format", not_one_of(given.format, FORMATS) + _for_files(given))
+    if given.format not in (None, given.sink) and given.sink in FILE_SINKS:
+        raise PlanError("format", f"only works with -s stdout{_for_files(given)}")
+    if given.format == "jsonl" and given.sink != "stdout":
+        raise PlanError("format", "jsonl only works with -s stdout")
     for option, (sinks, only) in SINK_OPTIONS.items():
-        if getattr(given, option) not in (None, False) and given.sink not in sinks:
+        if getattr(given, option) and (given.sink not in sinks or given.format == "jsonl"):
             _check_sink_name(given.sink)
-            more = _for_files(given) if option == "format" else ""
-            raise PlanError(option.replace("_", "-"), f"only works with {only}{more}")
-    if given.no_header and given.format == "jsonl":
-        raise PlanError("no-header", f"only works with {SINK_OPTIONS['no_header'][1]}")
+            raise PlanError(option.replace("_", "-"), f"only works with {only}")
     if given.output is not None and is_url(given.output):
         check_url(given.output, "output")
+        if given.sink not in FILE_SINKS:  # a folder is ignored: scripts have said so since 1.0
+            _check_sink_name(given.sink)
+            raise PlanError("output", f"an object store only works with {FILES}")
         if given.fsync:
             raise PlanError("fsync", "only works with a folder, not with an object store")
 

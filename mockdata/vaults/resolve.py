@@ -114,9 +114,9 @@ def check_count(resolved: Resolved, stop: int) -> None:
 
 
 def _differing(capacity: int, noun: str) -> str:
-    """Say that texts repeat beyond a capacity."""
+    """Say beyond which capacity texts repeat."""
     if capacity == 1:
-        return f"all {noun}s are the same"
+        return f"there is only 1 {noun}"
     return f"only {capacity} {noun}s differ"
 
 
