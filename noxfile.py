@@ -44,10 +44,13 @@ LEAST = {"MOCKDATA_RENDERER": "numpy", "MOCKDATA_TEST_LOOPS": "asyncio"}
 """What the oldest Python is tested with: the renderer that needs no compiler, on one event loop."""
 
 LONG = (
-    *("dask", "documentation", "faults", "fuzz", "install", "permute", "postgres", "pytest_plugin"),
-    *("recovery", "signals", "statistics", "stores", "testing"),
+    *("any_vault", "command_endings", "command_refusals", "command_vaults", "dask", "disks"),
+    *("documentation", "emulator", "encode", "faults", "fuzz", "install", "parquet"),
+    *("patterns", "permute", "places", "postgres", "progress", "pytest_plugin", "recovery"),
+    *("renderer", "signals", "skyflow_command", "skyflow_faults", "skyflow_settings"),
+    *("statistics", "store_faults", "stores", "testing", "vault_files"),
 )
-"""Files of tests that take minutes, and in which little depends on the version of Python."""
+"""Files of tests that take longest. Where CI is set, the newest Python runs them too."""
 
 WITHOUT_LONG = [f"--ignore=tests/test_{name}.py" for name in LONG]
 

@@ -47,7 +47,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
 
 ONE_LOOP = (
     *("any_vault", "arrow", "encode", "golden", "parquet", "places", "plan", "renaming"),
-    *("skyflow_answers", "skyflow_token", "tables", "testing", "texts"),
+    *("skyflow_answers", "skyflow_token", "store_faults", "stores", "tables", "testing", "texts"),
 )
 """Files of tests of what does not depend on the event loop."""
 
