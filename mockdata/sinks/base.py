@@ -153,8 +153,8 @@ class Session:
     that it returned. It must be picklable and depend on the batch alone: if a worker dies, another
     one makes its batch again."""
     heads: Mapping[str, Sequence[int]] = NOTHING
-    """Vault name to the bytes that your ``write`` puts before each output, such as header lines, so
-    that the report counts them. With ``files``, the offsets say so."""
+    """Vault name to a list of numbers: how many bytes your ``write`` puts before each output, such
+    as header lines, so that the report counts them. With ``files``, the offsets say so."""
     ahead: int = AHEAD
     """How many bytes the workers fill for ``write`` at a time, all vaults together. It is more if
     one batch of each vault takes more. Up to four times as much waits for a slow sink."""

@@ -12,11 +12,13 @@ rounds in which every row ran once, after one round to warm up. `nox -s bench` r
 """
 
 COUNTS = """
-The whole command, by records of each of the four vaults{beside}:
+The whole command, by records of each of the four vaults{beside}.
+These are medians of three rounds, apart from those above, so the speeds differ a little:
 
 """
 
-BESIDE = ", and the Go program, run in turn on the same cores"
+BESIDE = """, and the Go program, run in turn on the same cores.
+The ratio is the median of each round's own"""
 
 COLUMNS = """
 Columns that you define, a value and its token, into a sink that drops them: `4[0-9]{14}{luhn}` with
@@ -41,12 +43,12 @@ def measured(results: dict) -> str:
     rows = [
         ("whole command, 4 x 2.5 million records to CSV", f"{m['command to CSV']:.1f} M records/s",
          beside_peer(results)),
-        ("the same against two processes that write ready-made bytes", f"{m['write ceiling']:.1f} M records/s there",
-         f"{m['to the ceiling']:.2f} of it"),
+        ("two processes that only write ready-made bytes", f"{m['write ceiling']:.1f} M records/s",
+         f"the command reaches {m['to the ceiling']:.2f} of that"),
         ("the same records as rows of one table, in one file", f"{m['table to CSV']:.1f} M records/s",
-         f"{m['table to CSV / command to CSV']:.2f} of it"),
-        ("the same without the start of Python and its imports, by the run's report", f"{m['files']:.1f} M records/s",
-         f"{m['started, to the ceiling']:.2f} of it"),
+         f"{m['table to CSV / command to CSV']:.2f} of the command's"),
+        ("the command without the start of Python and its imports, by the run's report", f"{m['files']:.1f} M records/s",
+         f"{m['started, to the ceiling']:.2f} of the ready-made bytes"),
         ("a sink that drops its batches", f"{m['dropping sink']:.1f} M records/s", ""),
         ("`stream`, batches as bytes", f"{m['stream, bytes']:.1f} M records/s", ""),
         ("`stream`, lists of str", f"{m['stream, lists of str']:.1f} M records/s", ""),
