@@ -92,6 +92,8 @@ def __getattr__(name: str) -> object:
             value: object = getattr(import_module(f"{__name__}.{module}"), name)
             globals()[name] = value
             return value
+    if name == "dask":
+        return import_module(f"{__name__}.dask")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -151,7 +151,7 @@ def test_a_file_that_cannot_be_read_is_one_line(mockdata_command, tmp_path, word
         (["5", "--start", "membr=5"], "start: 'membr' is not one of"),
         (["card=5", "CARD=6"], "twice"),
         (["patients=0"], "'patients=0'"),
-        (["member=900001"], "member: 900001 records, and only 900000 values differ"),
+        (["member=900001"], "member: 900001 records, and only 900000 values are sure to differ"),
         (["member=1", "--start", "member=900k"], "member: 900001 records"),
         (["card=5", "--start", "member=5"], "'member' is not in this run, which has card"),
         (["--list-vaults", "--vaults"], "--vaults"),
@@ -328,7 +328,11 @@ def test_the_list_has_what_a_run_makes(mockdata_command, tmp_path, own, swapped)
     }
     found = paragraphs(done.stdout)
     assert [*found] == [*READY_MADE, "member", "mail", "plan", "patients (table)"]
-    assert found.pop("patients (table)") == {"columns": ["patient_id, full_name"], "file": [own]}
+    table = found.pop("patients (table)")
+    assert (table["columns"], table["file"]) == (["patient_id, full_name"], [own])
+    assert mockdata_command("patients=1", "--vaults", own, "-q", *RUN).returncode == 0
+    _, row = csv.reader((tmp_path / "data" / "patients.csv").read_text().splitlines())
+    assert table["example"] == [", ".join(row)]
     assert mockdata_command(*[f"{n}=1" for n in found], "--vaults", own, "-q", *RUN).returncode == 0
     for name, said in found.items():
         paths = [tmp_path / "data" / f"{name}_{kind}.csv" for kind in ("data", "tokens")]
@@ -347,6 +351,32 @@ def test_the_list_says_how_many_values_there_can_be(mockdata_command, own):
     assert said["member"] == "up to 900,000, none twice"
     assert said["mail"] == "1,000, each with its one token, again and again"
     assert said["plan"] == "any number; one may come again"
+
+
+def test_the_list_shows_a_row_of_each_table_and_how_many_there_can_be(mockdata_command, tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text(
+        "[vaults.digit]\nvalue = '[0-9]'\n"
+        "[tables.few]\na = '{digit.value}'\nb = '{index:5}'\n"
+        "[tables.any]\na = '{index}'\n"
+    )
+    found = paragraphs(mockdata_command("--vaults", file, "--list-vaults").stdout)
+    few, many = found["few (table)"], found["any (table)"]
+    assert re.fullmatch("[0-9], 5", few["example"][0])
+    assert (few["rows"], many["rows"]) == (["up to 10"], ["any number"])
+    assert mockdata_command("few=10", "--vaults", file, "-q").returncode == 0
+    done = mockdata_command("few=11", "--vaults", file, "-q")
+    assert "digit, which its column a refers to, has too few: only 10 values" in done.stderr
+
+
+def test_the_advice_for_too_few_values_can_be_followed(mockdata_command, tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text("[vaults.day]\nvalue = '{date:2019-01-01..2020-12-31,%m%d}'\n")
+    done = mockdata_command("day=366", "--vaults", file)
+    assert "366 records, and only 1 value is sure to differ; ask for fewer, widen" in done.stderr
+    done = mockdata_command("phone=71201")
+    assert "ask for fewer, or define a vault of your own" in done.stderr
+    assert "widen" not in done.stderr
 
 
 def test_the_list_has_what_cannot_be_made_and_which_tokens_are_fewer(mockdata_command, tmp_path):

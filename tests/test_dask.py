@@ -217,6 +217,10 @@ def test_a_worker_that_is_killed_costs_its_part_alone(tmp_path):
         ({"format": "cvs"}, "format: 'cvs' is not one of csv, jsonl, parquet; did you mean csv"),
         ({"seed": -1}, "seed: "),
         ({"sink": "s4://bucket"}, "s4"),
+        ({"sink": print}, "sink: <built-in function print> is not a folder or the URL"),
+        ({"sink": ""}, "sink: '' is not a folder"),
+        ({"on_progress": 5}, "on_progress: 5 is not callable"),
+        ({}, "client: None is not a distributed.Client"),
     ],
 )
 def test_what_cannot_be_made_is_refused_before_anything_is_started(tmp_path, arguments, says):

@@ -71,6 +71,19 @@ async def test_files_under_a_url_of_the_local_disk(sink_of, tmp_path):
     assert kept(tmp_path / "there") == kept(tmp_path / "here")
 
 
+async def test_a_failed_run_removes_the_folders_that_it_made(sink_of, tmp_path):
+    def fail(progress):
+        if progress.records:
+            raise RuntimeError("enough")
+
+    there = tmp_path / "there"
+    there.mkdir()
+    sink = sink_of((there / "new" / "newer").as_uri())
+    with pytest.raises(RuntimeError, match="enough"):
+        await mockdata.generate(MIXED, sink=sink, on_progress=fail, **RUN)
+    assert [*there.iterdir()] == []
+
+
 def read_back(url, vault):
     store, prefix = connect(url)
 

@@ -52,6 +52,17 @@ async def generate_on_cluster(
         )
 
 
+def _check_address(address: str) -> None:
+    """Raise PlanError unless a scheduler could be at an address."""
+    from distributed.comm.addressing import get_address_host_port
+
+    try:
+        get_address_host_port(address)
+    except ValueError as error:
+        allowed = f"{LOCAL}, or a scheduler's address such as tcp://host:8786"
+        raise PlanError("dask", f"{one_line(repr(address))} is not {allowed}") from error
+
+
 @asynccontextmanager
 async def _client(options: Options) -> AsyncIterator[Any]:
     """Yield a client of the cluster, which is started, and stopped again, if it is a local one."""
@@ -60,6 +71,7 @@ async def _client(options: Options) -> AsyncIterator[Any]:
     distributed: Any = untyped
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters, we say ourselves
     if options.dask != LOCAL:
+        _check_address(str(options.dask))
         try:
             client = await distributed.Client(options.dask, asynchronous=True, timeout=CONNECT)
         except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What ``--list-vaults`` prints: each vault's columns, an example, and how many values it has."""
+"""What ``--list-vaults`` prints: of each vault its columns, an example, and how many it has."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import os
 import shutil
 import sys
 import textwrap
+from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
-from mockdata.errors import one_line, plural
+from mockdata.errors import PlanError, one_line, plural
 from mockdata.pipeline.plan import MAX_COUNT
 from mockdata.render.example import example
 from mockdata.vaults.catalogue import Listed, listed
 from mockdata.vaults.file import Definitions
+from mockdata.vaults.resolve import Resolved, Resolver, check_count
 from mockdata.vaults.vault import Table, Vault
 
 __all__ = ["list_vaults"]
@@ -38,7 +40,10 @@ def list_vaults(defined: Definitions) -> str:
     vaults = listed(known, lambda resolved: "\n".join(example(resolved)))
     page = _Page()
     paragraphs = [page.paragraph(found.name, _vault(found, known[found.name])) for found in vaults]
-    paragraphs += [page.paragraph(f"{found.name} (table)", _table(found)) for found in tables]
+    resolver = Resolver(known)
+    paragraphs += [
+        page.paragraph(f"{found.name} (table)", _table(found, resolver)) for found in tables
+    ]
     return "\n".join(paragraphs)
 
 
@@ -55,9 +60,30 @@ def _vault(found: Listed, definition: Vault | Table) -> Lines:
         yield "source", found.source
 
 
-def _table(table: Table) -> Lines:
+def _table(table: Table, resolver: Resolver) -> Lines:
     yield "columns", ", ".join(column.name for column in table.columns)
+    try:
+        found = resolver.resolve(table)
+    except PlanError as error:
+        yield "problem", error.problem
+    else:
+        yield "example", ", ".join(example(found))
+        yield "rows", _rows(found)
     yield "file", one_line(table.source)
+
+
+def _rows(found: Resolved) -> str:
+    """Say how many rows there can be: as many as the vaults that the columns refer to have."""
+
+    def are_too_many(rows: int) -> bool:
+        try:
+            check_count(found, rows)
+        except PlanError:
+            return True
+        return False
+
+    most = bisect_left(range(1, MAX_COUNT + 1), 1, key=are_too_many)
+    return f"up to {most:,}" if most < MAX_COUNT else "any number"
 
 
 def _values(found: Listed, definition: Vault | Table) -> str:

@@ -14,10 +14,11 @@ import anyio
 from mockdata.dask.job import Job, checked_format, fingerprint
 from mockdata.dask.part import MARKER, is_busy, make_part, seen_by, unpacked
 from mockdata.dask.places import SUCCESS, place_of
-from mockdata.errors import MockDataError, one_line
+from mockdata.errors import MockDataError, PlanError, one_line
 from mockdata.pipeline.parts import checked_parts, default_parts
 from mockdata.pipeline.plan import Counts, plan_run
 from mockdata.pipeline.report import Progress, Report, VaultReport
+from mockdata.pipeline.run import check_on_progress
 from mockdata.sinks import Run
 from mockdata.vaults.file import Definitions, Vaults, definitions
 from mockdata.vaults.vault import Table, Vault
@@ -83,11 +84,26 @@ async def generate(
     Other exceptions in a task reach you unchanged.
 
     """
+    check_on_progress(on_progress)
     defined = _defined(counts, vaults)
     run = plan_run(counts, vaults=defined, seed=seed, timestamp=timestamp, start=start)
-    job = _job(run, defined, os.fspath(sink), parts, (checked_format(format), options or {}))
+    job = _job(run, defined, _folder(sink), parts, (checked_format(format), options or {}))
+    _check_client(client)
     followed = _Followed(run, on_progress)
     return await _on_loop_of(client, lambda: _hand_out(client, job, followed))
+
+
+def _check_client(client: object) -> None:
+    import distributed
+
+    if not isinstance(client, distributed.Client):
+        raise PlanError("client", f"{client!r} is not a distributed.Client")
+
+
+def _folder(sink: object) -> str:
+    if isinstance(sink, str | os.PathLike) and (folder := os.fspath(sink)):
+        return str(folder)
+    raise PlanError("sink", f"{sink!r} is not a folder or the URL of an object store")
 
 
 def _defined(counts: Counts, vaults: Vaults | None) -> Definitions:

@@ -127,7 +127,8 @@ def _context(sink: Sink, run: Run) -> AbstractAsyncContextManager[object]:
         return context
     if inspect.iscoroutine(context):
         context.close()  # or Python warns that it was not awaited
-    problem = f"open of {sink!r} returns {type(context).__name__}, not an async context manager"
+    method, given = f"{type(sink).__qualname__}.open", type(context).__name__
+    problem = f"{method} returns an object of {given}, not an async context manager"
     raise PlanError("sink", f"{problem}: put @asynccontextmanager before it")
 
 

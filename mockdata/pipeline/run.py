@@ -44,7 +44,7 @@ from mockdata.workers.pool import Records, open_pool
 from mockdata.workers.slabs import Slabs
 from mockdata.workers.tasks import check_event_loop, ended, in_task, off_the_loop, open_tasks
 
-__all__ = ["BatchStream", "generate", "generate_sync", "stream"]
+__all__ = ["BatchStream", "check_on_progress", "generate", "generate_sync", "stream"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -126,7 +126,7 @@ class _Means:
     ) -> Self:
         _check_executor(executor)
         made = cls(checked_rate(rate), checked_workers(workers), executor, on_progress)
-        _check_on_progress(on_progress)
+        check_on_progress(on_progress)
         return made
 
 
@@ -135,7 +135,8 @@ def _check_executor(executor: object) -> None:
         raise PlanError("executor", f"{executor!r} is not a concurrent.futures.Executor")
 
 
-def _check_on_progress(on_progress: object) -> None:
+def check_on_progress(on_progress: object) -> None:
+    """Raise PlanError for what cannot be called with a ``Progress``."""
     if on_progress is None:
         return
     if not callable(on_progress):

@@ -37,8 +37,9 @@ def as_sink(sink: AnySink) -> Sink:
         return cast(Sink, sink)
     if callable(sink) and not callable(getattr(sink, "open", None)):
         if any(map(_is_generator, (sink, getattr(sink, "__call__", None)))):  # noqa: B004
+            name = getattr(sink, "__qualname__", type(sink).__qualname__)
             raise PlanError(
-                "sink", f"{sink!r} is a generator function: calling it does nothing; take out yield"
+                "sink", f"{name} is a generator function: calling it does nothing; take out yield"
             )
         from mockdata.sinks.callback import CallbackSink
 

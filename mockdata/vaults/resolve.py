@@ -10,6 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING, Final
 
 from mockdata.errors import PlanError, plural
+from mockdata.vaults.catalogue import READY_MADE
 from mockdata.vaults.columns import Column
 from mockdata.vaults.expand import Expander, Item, Owner, mistake, pattern_of, side_of
 from mockdata.vaults.frozen import frozen, replace
@@ -97,27 +98,30 @@ def check_count(resolved: Resolved, stop: int) -> None:
             side = "value" if capacity == resolved.columns[0].capacity else "token"
             raise PlanError(
                 "counts",
-                f"{owner.name}: {stop} {plural(stop, 'record')}, and {_differing(capacity, side)}; "
-                "ask for fewer, widen the pattern, add {suffix} to it, or set repeats = true",
+                f"{owner.name}: {stop} {plural(stop, 'record')}, and only {_sure(capacity, side)}; "
+                f"ask for fewer, {_ways_out(owner)}",
             )
     for column in resolved.columns:
         if (ended := _ended(column, stop)) is not None:
             side = f"column {column.side}" if resolved.is_table else column.side
-            differ = "differs" if ended.capacity == 1 else "differ"
             raise PlanError(
                 "counts",
                 f"{owner.name}: {stop} {plural(stop, 'record')}, and {ended.vault}, which its "
-                f"{side} refers to, has only {ended.capacity} "
-                f"{plural(ended.capacity or 0, ended.side)} that {differ}; ask for fewer, or set "
-                f"repeats = true in {ended.vault}",
+                f"{side} refers to, has too few: only {_sure(ended.capacity or 0, ended.side)}; "
+                f"ask for fewer, or set repeats = true in {ended.vault}",
             )
 
 
-def _differing(capacity: int, noun: str) -> str:
-    """Say beyond which capacity texts repeat."""
-    if capacity == 1:
-        return f"there is only 1 {noun}"
-    return f"only {capacity} {noun}s differ"
+def _sure(capacity: int, noun: str) -> str:
+    """Say how many texts are sure to differ: some patterns have more, but these may repeat."""
+    return f"{capacity} {plural(capacity, noun)} {'is' if capacity == 1 else 'are'} sure to differ"
+
+
+def _ways_out(vault: Vault) -> str:
+    """Say what the user can do about a vault that has too few values, besides taking fewer."""
+    if vault in READY_MADE.values():
+        return "or define a vault of your own"
+    return "widen the pattern, add {suffix} to it, or set repeats = true"
 
 
 def _ended(column: Column, stop: int) -> Column | None:
@@ -291,5 +295,5 @@ def _size(item: Item) -> int:
 def _check_distinct(vault: Vault, column: Column) -> None:
     if vault.distinct is None or column.capacity is None or vault.distinct <= column.capacity:
         return
-    problem = f"distinct = {vault.distinct}, but {_differing(column.capacity, 'text')}"
+    problem = f"distinct = {vault.distinct}, but only {_sure(column.capacity, 'text')}"
     raise mistake(vault, column.side, 0, problem)

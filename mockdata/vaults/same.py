@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from mockdata.errors import plural
 from mockdata.vaults.frozen import frozen
 from mockdata.vaults.pieces import (
     Choice,
@@ -69,31 +70,27 @@ def _check_drawn(made: Cut) -> None:
 
 def _keep(row: list[tuple[Piece, int]], wanted: int, which: str, measure: Measure) -> int:
     """Return how many pieces from the row's beginning are kept, after cutting one if need be."""
-    taken = 0
+    taken, kept = 0, f"{which} {wanted} {plural(wanted, 'character')}"
     for count, (piece, place) in enumerate(row):
         if taken == wanted:
             return count
         seen = measure(piece)
         if seen is None or not seen.fixed:
-            raise PatternError(
-                0, f"keeps the {which} {wanted} characters, but a piece there varies in length"
-            )
+            raise PatternError(0, f"keeps the {kept}, but a piece there varies in length")
         if taken + seen.least > wanted:
             if isinstance(piece, Literal | Timestamp | Reference):
                 return count
             part = wanted - taken if which == "first" else seen.least - (wanted - taken)
             halves = _halves(piece, part, seen.least)
             if not halves:
-                raise PatternError(
-                    0, f"keeps the {which} {wanted} characters, which would cut a piece in two"
-                )
+                raise PatternError(0, f"keeps the {kept}, which would cut a piece in two")
             row[count : count + 1] = [
                 (h, place) for h in (halves if which == "first" else halves[::-1])
             ]
             return count + 1
         taken += seen.least
     if taken < wanted:
-        raise PatternError(0, f"keeps the {which} {wanted} characters, but there are only {taken}")
+        raise PatternError(0, f"keeps the {kept}, but there are only {taken}")
     return len(row)
 
 

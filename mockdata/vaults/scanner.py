@@ -150,8 +150,10 @@ class Scanner:
         self.at += 1
         last = self._member()
         if first > last:
-            hint = f"{first}-{last} is the wrong way round; did you mean {last}-{first}?"
-            raise self.error(hint, at)
+            meant = f"{last}-{first}"
+            if first.islower() and last.isupper() and first <= last.lower():
+                meant = f"{first.upper()}-{last}{first}-{last.lower()}"  # as in [a-Z]
+            raise self.error(f"{first}-{last} is the wrong way round; did you mean {meant}?", at)
         return tuple(map(chr, range(ord(first), ord(last) + 1)))
 
     def _member(self) -> str:

@@ -8,7 +8,9 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from mockdata.errors import PlanError
 from mockdata.sinks.stores.url import parts
@@ -16,7 +18,7 @@ from mockdata.sinks.stores.url import parts
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-__all__ = ["FIRST_LOOK", "UPLOAD", "Patience", "connect", "obstore_there"]
+__all__ = ["FIRST_LOOK", "UPLOAD", "Patience", "connect", "new_folders", "obstore_there"]
 
 ENDPOINTS: Final = (
     "AWS_ENDPOINT_URL_S3",
@@ -62,6 +64,13 @@ def obstore_there() -> None:
     except ImportError as error:
         problem = "object stores need obstore: pip install 'mockdata[stores]'"
         raise PlanError("sink", problem) from error
+
+
+def new_folders(url: str) -> list[Path]:
+    """Return the folders that connecting to a ``file://`` URL makes, the innermost first."""
+    scheme, _, path = parts(url)
+    folder = Path("/", unquote(path))
+    return [each for each in (folder, *folder.parents) if scheme == "file" and not each.exists()]
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -16,7 +16,14 @@ from mockdata.render.batch import Batch
 from mockdata.render.layout import Layout
 from mockdata.sinks.base import Session
 from mockdata.sinks.folder import NewFile, check_names
-from mockdata.sinks.stores.connect import FIRST_LOOK, UPLOAD, Patience, connect, obstore_there
+from mockdata.sinks.stores.connect import (
+    FIRST_LOOK,
+    UPLOAD,
+    Patience,
+    connect,
+    new_folders,
+    obstore_there,
+)
 from mockdata.sinks.stores.errors import meaning, naming_store
 from mockdata.sinks.stores.sizes import at_once, check_size, part_size
 from mockdata.sinks.stores.upload import Upload
@@ -101,6 +108,7 @@ class Uploads:
         sizes = [_part_size(place, file) for each in files.values() for file in each]
         timeout = max(UPLOAD.timeout, max(sizes) / SLOWEST)
         patience = Patience(timeout, UPLOAD.retries, max(UPLOAD.seconds, 2 * timeout))
+        self._new_folders = new_folders(place.url)
         with naming_store(place.url):
             self._first, _ = connect(place.url, FIRST_LOOK)
             self._store, self._prefix = connect(place.url, patience)
@@ -203,6 +211,9 @@ class Uploads:
         async with anyio.create_task_group() as tasks:
             for upload in self._all:
                 tasks.start_soon(partial(abort, upload))
+        for folder in self._new_folders:
+            with suppress(OSError):  # one that has files stays
+                folder.rmdir()
         if left := len(errors) + sum(upload.is_left_open for upload in self._all):
             uploads = f"{left} {plural(left, 'upload')}"
             problem = f"{uploads} may be left open, for a lifecycle rule of the bucket to abort"
