@@ -60,7 +60,10 @@ WRONG = [
     (["5", "--no-header", "-s", "stdout:jsonl"], "no-header: only works with CSV"),
     (["5", "--no-clobber", "-s", "stdout"], "no-clobber: only works with files"),
     (["5", "--fsync", "-s", "stdout"], "fsync: only works with files"),
-    (["5", "-s", "skyflow:absent.json"], "'skyflow' cannot read absent.json: No such file"),
+    (
+        ["5", "-s", "skyflow:absent.json"],
+        "'skyflow:absent.json' cannot read absent.json: No such file",
+    ),
     (["5", "--dask", "nowhere"], "dask: 'nowhere' is not local, or a scheduler's address such as"),
     (["5", "--dask", "foo://x:1"], "dask: 'foo://x:1' is not local"),
     (["5", "--dask", "Local"], "dask: 'Local' is not local"),

@@ -148,7 +148,7 @@ def test_parts_of_another_run_are_replaced(cluster, tmp_path, change):
 
 
 def test_a_cancelled_run_leaves_whole_parts_and_goes_on_from_there(cluster, tmp_path):
-    counts, parts = {"ssn": 3_000_000}, 12
+    counts, parts = {"ssn": 6_000_000}, 200
 
     async def cancelled():
         async with Client(cluster.scheduler_address, asynchronous=True) as client:
@@ -172,7 +172,7 @@ def test_a_cancelled_run_leaves_whole_parts_and_goes_on_from_there(cluster, tmp_
     there = {path.name for path in tmp_path.iterdir()}
     assert there
     assert len(there) < parts
-    assert all(re.fullmatch(r"part-\d{5}-of-00012", name) for name in there)
+    assert all(re.fullmatch(r"part-\d{5}-of-00200", name) for name in there)
     assert all((tmp_path / name / "_PART.json").exists() for name in there)
     made_on(cluster, counts, sink=tmp_path, parts=parts, **RUN)
     assert record_of(tmp_path)["made"] == parts - len(there)
