@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mockdata.errors import DeliveryError, MockDataError, PlanError, WorkerError
     from mockdata.pipeline.report import Progress, Report, VaultReport
-    from mockdata.pipeline.run import BatchStream, generate, generate_sync, stream
+    from mockdata.pipeline.run import generate, generate_sync
+    from mockdata.pipeline.stream import BatchStream, stream
     from mockdata.render.batch import Batch, Encoded, Record
     from mockdata.render.layout import Columns, Rows, Texts
     from mockdata.screen import progress
@@ -71,7 +72,8 @@ __version__ = "2.0.0"
 _HOMES = {
     "errors": ("DeliveryError", "MockDataError", "PlanError", "WorkerError"),
     "pipeline.report": ("Progress", "Report", "VaultReport"),
-    "pipeline.run": ("BatchStream", "generate", "generate_sync", "stream"),
+    "pipeline.run": ("generate", "generate_sync"),
+    "pipeline.stream": ("BatchStream", "stream"),
     "render.batch": ("Batch", "Encoded", "Record"),
     "render.layout": ("Columns", "Rows", "Texts"),
     "screen": ("progress",),
@@ -92,7 +94,7 @@ def __getattr__(name: str) -> object:
             value: object = getattr(import_module(f"{__name__}.{module}"), name)
             globals()[name] = value
             return value
-    if name == "dask":
+    if name == "dask":  # a module, which you need not import by itself
         return import_module(f"{__name__}.dask")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

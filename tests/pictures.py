@@ -10,7 +10,8 @@ from unittest import mock
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
-from mockdata.command.arguments import help_text, parse
+from mockdata.command.arguments import parse
+from mockdata.command.options import help_text
 from mockdata.command.summary import summary
 from mockdata.pipeline.report import Progress, Report, VaultReport
 from mockdata.screen import Seen

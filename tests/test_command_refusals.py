@@ -62,7 +62,7 @@ WRONG = [
     (["5", "--fsync", "-s", "stdout"], "fsync: only works with files"),
     (
         ["5", "-s", "skyflow:absent.json"],
-        "'skyflow:absent.json' cannot read absent.json: No such file",
+        "'skyflow:absent.json' does not load: absent.json: No such file",
     ),
     (["5", "--dask", "nowhere"], "dask: 'nowhere' is not local, or a scheduler's address such as"),
     (["5", "--dask", "foo://x:1"], "dask: 'foo://x:1' is not local"),

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from mockdata.command import arguments
 from mockdata.command.completion import SHELLS
+from mockdata.command.options import argument_parser
 from mockdata.vaults.catalogue import READY_MADE
 
 START = {
@@ -104,7 +104,7 @@ def test_the_script_has_every_option_and_vault():
         words = [sys.executable, "-m", "mockdata", "--completion", shell]
         script = subprocess.run(words, capture_output=True, text=True, check=True).stdout
         assert all(name in script for name in READY_MADE)
-        for action in arguments._parser()._actions:
+        for action in argument_parser()._actions:
             for option in action.option_strings:
                 assert (option.lstrip("-") if shell == "fish" else option) in script
 

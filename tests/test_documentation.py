@@ -17,7 +17,7 @@ import pytest
 
 import mockdata
 import mockdata.testing
-from mockdata.command.arguments import help_text
+from mockdata.command.options import help_text
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES
 from mockdata.vaults import pieces as of

@@ -357,7 +357,7 @@ async def test_a_timeout_that_runs_out_in_the_commit_is_a_timeout_of_what_comes_
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await mockdata.generate({"id": 1}, sink=SlowToCommit(task.cancelling))
-            await asyncio.sleep(60)
+            await anyio.sleep_forever()
     assert not task.cancelling()
 
 
@@ -370,7 +370,7 @@ async def test_a_scope_that_is_cancelled_in_the_commit_cancels_what_comes_behind
             for _ in range(3):
                 await asyncio.sleep(0)
             cleaned.append(True)
-        await asyncio.sleep(60)
+        await anyio.sleep_forever()
     assert (scope.cancelled_caught, cleaned) == (True, [True])
     assert not asyncio.current_task().cancelling()
 

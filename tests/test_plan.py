@@ -1,6 +1,8 @@
 """What may be asked for, and what is said of anything else."""
 
+import asyncio
 import os
+import re
 import subprocess
 import sys
 from itertools import pairwise
@@ -200,6 +202,26 @@ def test_a_word_is_compared_only_where_it_is_unknown():
         "sys.exit('difflib' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+async def rows():
+    yield
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"sink": rows}, "sink: rows is a generator function"),
+        ({"sink": object()}, "sink: object object is not the path of a folder"),
+        ({"sink": 10**5000}, "sink: int object is not the path of a folder"),
+        ({"executor": rows}, "executor: rows is not a concurrent.futures.Executor"),
+        ({"on_progress": asyncio.sleep}, "on_progress: sleep is async; give a plain function"),
+        ({"on_progress": object()}, "on_progress: object object is not callable"),
+    ],
+)
+async def test_a_message_names_what_was_given_and_shows_no_address(arguments, says):
+    with pytest.raises(mockdata.PlanError, match=re.escape(says)):
+        await mockdata.generate({"id": 1}, **{"sink": print} | arguments)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="PYTHON_CPU_COUNT came with Python 3.13")

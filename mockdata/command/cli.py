@@ -12,9 +12,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from mockdata.command.arguments import FILE_SINKS, Options, Said, help_text, load_sink, parse
+from mockdata.command.arguments import FILE_SINKS, Options, Said, load_sink, parse
 from mockdata.command.early import last_words
 from mockdata.command.ending import DONE, FAILED, STDOUT, WRONG_USE, Ending
+from mockdata.command.options import help_text
 from mockdata.command.output import say, silence
 from mockdata.command.signals import Signals, leave, listening
 from mockdata.command.watch import Watch

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from mockdata.command.arguments import LOCAL, Options
+from mockdata.command.arguments import Options
+from mockdata.command.options import LOCAL
 from mockdata.errors import MockDataError, PlanError, one_line
 
 if TYPE_CHECKING:

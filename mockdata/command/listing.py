@@ -1,4 +1,4 @@
-"""What ``--list-vaults`` prints: of each vault its columns, an example, and how many it has."""
+"""What ``--list-vaults`` prints: columns, an example, and how many records there can be."""
 
 from __future__ import annotations
 

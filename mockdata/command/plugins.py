@@ -135,11 +135,8 @@ def _said_in_one_line(name: str) -> Iterator[None]:
         yield
     except PlanError:
         raise
-    except OSError as error:
-        if error.filename is None:
-            raise PlanError("sink", f"{name!r} does not load: {one_line(str(error))}") from error
-        problem = f"{name!r} cannot read {error.filename}: {error.strerror}"
-        raise PlanError("sink", one_line(problem)) from error
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         reason = one_line(f"{type(error).__name__}: {error}")
+        if isinstance(error, OSError) and error.filename is not None:  # such as a settings file
+            reason = one_line(f"{error.filename}: {error.strerror}")
         raise PlanError("sink", f"{name!r} does not load: {reason}") from error

@@ -6,7 +6,8 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 
-from mockdata.command.arguments import FILE_SINKS, FOLDER, FORMATS, Options
+from mockdata.command.arguments import FILE_SINKS, FORMATS, Options
+from mockdata.command.options import FOLDER
 
 __all__ = ["continuing", "repeating"]
 

@@ -21,6 +21,7 @@ from mockdata.pipeline.report import Progress, Report, VaultReport
 from mockdata.pipeline.run import check_on_progress
 from mockdata.sinks import Run
 from mockdata.vaults.file import Definitions, Vaults, definitions
+from mockdata.vaults.texts import shown
 from mockdata.vaults.vault import Table, Vault
 
 if TYPE_CHECKING:
@@ -97,13 +98,13 @@ def _check_client(client: object) -> None:
     import distributed
 
     if not isinstance(client, distributed.Client):
-        raise PlanError("client", f"{client!r} is not a distributed.Client")
+        raise PlanError("client", f"{shown(client)} is not a distributed.Client")
 
 
 def _folder(sink: object) -> str:
     if isinstance(sink, str | os.PathLike) and (folder := os.fspath(sink)):
         return str(folder)
-    raise PlanError("sink", f"{sink!r} is not a folder or the URL of an object store")
+    raise PlanError("sink", f"{shown(sink)} is not a folder or the URL of an object store")
 
 
 def _defined(counts: Counts, vaults: Vaults | None) -> Definitions:

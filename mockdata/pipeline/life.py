@@ -17,6 +17,7 @@ from mockdata.errors import PlanError, plural
 from mockdata.render.batch import BATCH, BLOCK
 from mockdata.render.layout import CSV_LINES, Columns, Texts
 from mockdata.sinks.base import Run, Session, Sink
+from mockdata.vaults.texts import shown
 from mockdata.workers.tasks import ended, note_later_error
 
 __all__ = ["Life", "opened"]
@@ -90,7 +91,7 @@ class Life:
         self._task.add_done_callback(look)
 
     def _closed_early(self) -> Exception:
-        return RuntimeError(f"{self._sink!r} closed before the end of the run")
+        return RuntimeError(f"{shown(self._sink)} closed before the end of the run")
 
     async def commit(self) -> None:
         """Have the sink commit and leave its context, come what may. Raises what that raises."""
@@ -127,8 +128,8 @@ def _context(sink: Sink, run: Run) -> AbstractAsyncContextManager[object]:
         return context
     if inspect.iscoroutine(context):
         context.close()  # or Python warns that it was not awaited
-    method, given = f"{type(sink).__qualname__}.open", type(context).__name__
-    problem = f"{method} returns an object of {given}, not an async context manager"
+    given = type(context).__name__
+    problem = f"open of {shown(sink)} returns {given}, not an async context manager"
     raise PlanError("sink", f"{problem}: put @asynccontextmanager before it")
 
 
@@ -136,17 +137,17 @@ def _session(target: object, run: Run) -> Session:
     """Return what a sink yields as a session. Raises PlanError for what is none."""
     if not (callable(target) or isinstance(target, Session)):
         raise PlanError(
-            "sink", f"yields {target!r}, which is neither an async callable nor a Session"
+            "sink", f"yields {shown(target)}, which is neither an async callable nor a Session"
         )
     session = target if isinstance(target, Session) else Session(write=target)
     if (session.files is None) == (session.write is None):
         raise PlanError("sink", "its session must have either write or files")
     if session.write is not None and not callable(session.write):
-        raise PlanError("sink", f"write {session.write!r} is not an async callable")
+        raise PlanError("sink", f"write {shown(session.write)} is not an async callable")
     most = BATCH if session.encode is None else BLOCK
     for size in map(session.batch_of, (vault.name for vault in run.vaults)):
         if not 1 <= size <= most:
-            raise PlanError("sink", f"batch_size {size!r} is not from 1 to {most}")
+            raise PlanError("sink", f"batch_size {shown(size)} is not from 1 to {most}")
     if session.encode is not None:
         _check_encode(session)
     files = session.files
@@ -167,13 +168,13 @@ def _check_encode(session: Session) -> None:
     if session.write is None:
         raise PlanError("sink", "its session has encode and files; give write instead of files")
     if not callable(session.encode):
-        raise PlanError("sink", f"encode {session.encode!r} is not callable")
+        raise PlanError("sink", f"encode {shown(session.encode)} is not callable")
     import pickle
 
     try:
         pickle.dumps(session.encode)
     except Exception as error:
-        problem = f"encode {session.encode!r} cannot be sent to the workers: {error}"
+        problem = f"encode {shown(session.encode)} cannot be sent to the workers: {error}"
         raise PlanError("sink", problem) from error
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Executor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
 import anyio
@@ -36,15 +36,23 @@ from mockdata.pipeline.producers import (
 from mockdata.pipeline.rate import TokenBucket
 from mockdata.pipeline.report import Meter, Progress, Report
 from mockdata.render.batch import Batch, Encoded, Receipt
-from mockdata.render.layout import Layout
-from mockdata.sinks import AnySink, Run, Session, Sink, as_sink
+from mockdata.sinks import AnySink, Run, Sink, as_sink
 from mockdata.vaults.file import Vaults
 from mockdata.vaults.frozen import frozen
+from mockdata.vaults.texts import shown
 from mockdata.workers.pool import Records, open_pool
 from mockdata.workers.slabs import Slabs
-from mockdata.workers.tasks import check_event_loop, ended, in_task, off_the_loop, open_tasks
+from mockdata.workers.tasks import check_event_loop, in_task, off_the_loop, open_tasks
 
-__all__ = ["BatchStream", "check_on_progress", "generate", "generate_sync", "stream"]
+__all__ = [
+    "Means",
+    "check_on_progress",
+    "generate",
+    "generate_sync",
+    "name_records",
+    "records_of",
+    "run_pipeline",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -103,13 +111,13 @@ async def generate(
     """
     check_event_loop()
     run = plan_run(counts, vaults=vaults, seed=seed, timestamp=timestamp, start=start, part=part)
-    means = _Means.checked(rate, workers, executor, on_progress)
-    return await in_task(_run, run, as_sink(sink), means)
+    means = Means.checked(rate, workers, executor, on_progress)
+    return await in_task(run_pipeline, run, as_sink(sink), means)
 
 
 @frozen
-class _Means:
-    """By what a run is made, and whom it tells."""
+class Means:
+    """What a run is made with, and who is told of its progress."""
 
     rate: float | None
     workers: int
@@ -124,6 +132,7 @@ class _Means:
         executor: Executor | None,
         on_progress: Callable[[Progress], object] | None = None,
     ) -> Self:
+        """Return the means that arguments of ``generate`` name. Raises PlanError."""
         _check_executor(executor)
         made = cls(checked_rate(rate), checked_workers(workers), executor, on_progress)
         check_on_progress(on_progress)
@@ -132,7 +141,7 @@ class _Means:
 
 def _check_executor(executor: object) -> None:
     if executor is not None and not isinstance(executor, Executor):
-        raise PlanError("executor", f"{executor!r} is not a concurrent.futures.Executor")
+        raise PlanError("executor", f"{shown(executor)} is not a concurrent.futures.Executor")
 
 
 def check_on_progress(on_progress: object) -> None:
@@ -140,9 +149,9 @@ def check_on_progress(on_progress: object) -> None:
     if on_progress is None:
         return
     if not callable(on_progress):
-        raise PlanError("on_progress", f"{on_progress!r} is not callable")
+        raise PlanError("on_progress", f"{shown(on_progress)} is not callable")
     if any(map(inspect.iscoroutinefunction, (on_progress, type(on_progress).__call__))):
-        raise PlanError("on_progress", f"{on_progress!r} is async; give a plain function")
+        raise PlanError("on_progress", f"{shown(on_progress)} is async; give a plain function")
 
 
 def _is_loop_running() -> bool:
@@ -171,103 +180,6 @@ def _sync(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 generate_sync = _sync(generate)
 
 
-def stream(
-    counts: Counts,
-    *,
-    vaults: Vaults | None = None,
-    seed: int | None = None,
-    timestamp: int | None = None,
-    start: Counts = 0,
-    part: tuple[int, int] = (1, 1),
-    rate: float | None = None,
-    workers: int | None = None,
-    executor: Executor | None = None,
-    layout: Layout | None = None,
-) -> AbstractAsyncContextManager[BatchStream]:
-    """Return an async context manager that gives you batches to take with ``async for``.
-
-    The batches of one vault come in index order; those of different vaults are interleaved. Leave
-    the context at any time: that stops the workers. Arguments and errors are those of
-    ``generate``; a WorkerError is raised where the next batch would come. ``layout`` says how you
-    want the batches' bytes. The default is lines of CSV; ``Texts()`` suits ``Batch.to_arrow``.
-    """
-    run = plan_run(counts, vaults=vaults, seed=seed, timestamp=timestamp, start=start, part=part)
-    return _stream(run, _Means.checked(rate, workers, executor), layout)
-
-
-class BatchStream:
-    """The batches of a run, for ``async for``. Its ``seed`` and ``timestamp`` repeat the run."""
-
-    def __init__(self, run: Run) -> None:
-        self.seed = run.seed
-        self.timestamp = run.timestamp
-        self._last: Records | None = None
-        self._error: Exception | None = None
-        # A queue keeps what a wait that is cancelled did not take; anyio's streams may lose it.
-        self._queue = asyncio.Queue[Batch | None](maxsize=1)
-
-    async def put(self, batch: Batch) -> None:
-        """Have a batch taken behind those before it."""
-        await self._queue.put(batch)
-
-    async def end(self, error: Exception | None = None) -> None:
-        """Have the stream end behind what was put; an error is raised there."""
-        self._error = error
-        await self._queue.put(None)
-
-    def close(self) -> None:
-        """Let go of what was not taken. Who still waits, or asks, does not take it for the end."""
-        if self._queue.empty() or self._queue.get_nowait() is not None:
-            self._error = RuntimeError("the stream was closed before its end")
-        self._queue.put_nowait(None)
-
-    def name_last(self, error: Exception) -> None:
-        """Name the records of the last batch in an error that was raised over them."""
-        if self._last is not None:
-            _name_records(error, self._last)
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Batch:
-        batch = await self._queue.get()
-        if batch is None:
-            self._queue.put_nowait(None)  # the end stays the end
-            self._last = None
-            if self._error is not None:
-                raise self._error from None
-            raise StopAsyncIteration
-        self._last = _records(batch)
-        return batch
-
-
-@asynccontextmanager
-async def _stream(run: Run, means: _Means, layout: Layout | None) -> AsyncIterator[BatchStream]:
-    check_event_loop()
-    batches = BatchStream(run)
-
-    async def feed() -> None:
-        try:
-            await in_task(_run, run, _Sender(batches, layout), means)
-        except Exception as error:
-            await batches.end(error)
-        else:
-            await batches.end()
-
-    feeding = asyncio.ensure_future(feed())
-    try:
-        yield batches
-    except Exception as error:
-        batches.name_last(error)
-        raise
-    finally:
-        feeding.cancel()
-        try:
-            await ended(feeding)
-        finally:
-            batches.close()
-
-
 @contextmanager
 def _emptied(receive: MemoryObjectReceiveStream[Any]) -> Iterator[None]:
     """Close the receiving end of a stream at last, and let go of what it holds."""
@@ -280,20 +192,7 @@ def _emptied(receive: MemoryObjectReceiveStream[Any]) -> Iterator[None]:
                     receive.receive_nowait()
 
 
-class _Sender:
-    """The sink of a stream: every vault's batches go to the one who iterates."""
-
-    def __init__(self, batches: BatchStream, layout: Layout | None) -> None:
-        self._batches = batches
-        self._layout = layout
-
-    @asynccontextmanager
-    async def open(self, run: Run) -> AsyncIterator[Session]:
-        layouts = {v.name: self._layout for v in run.vaults} if self._layout is not None else {}
-        yield Session(write=self._batches.put, layouts=layouts)
-
-
-async def _run(run: Run, sink: Sink, means: _Means) -> Report:
+async def run_pipeline(run: Run, sink: Sink, means: Means) -> Report:
     """Open the sink, have every vault written while the pool is open, and commit."""
     meter = Meter(run, means.on_progress)
     async with opened(sink, run) as life:
@@ -356,7 +255,7 @@ async def _consume(stage: Stage, receive: MemoryObjectReceiveStream[Items]) -> N
                     try:
                         await write(item)
                     except Exception as error:
-                        _name_records(error, _records(item))
+                        name_records(error, records_of(item))
                         raise
                 stage.meter.add(item.vault, item.records, item.sizes)
 
@@ -366,10 +265,12 @@ def _pairs(run: Run) -> int:
     return -(-sum(vault.records * len(vault.columns) for vault in run.vaults) // 2)
 
 
-def _records(batch: Batch | Encoded) -> Records:
+def records_of(batch: Batch | Encoded) -> Records:
+    """Return the records of a batch, for an error to name."""
     return batch.vault, batch.start, batch.start + len(batch)
 
 
-def _name_records(error: BaseException, records: Records) -> None:
+def name_records(error: BaseException, records: Records) -> None:
+    """Note on an error which records it was raised over."""
     vault, start, stop = records
     error.add_note(f"mockdata: at {vault} records {start} to {stop - 1}")

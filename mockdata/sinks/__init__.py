@@ -10,6 +10,7 @@ from typing import cast
 from mockdata.errors import PlanError
 from mockdata.render.batch import Batch
 from mockdata.sinks.base import Delivery, File, Run, Session, Sink, VaultRun, Writer
+from mockdata.vaults.texts import shown
 
 __all__ = [
     "AnySink",
@@ -37,16 +38,13 @@ def as_sink(sink: AnySink) -> Sink:
         return cast(Sink, sink)
     if callable(sink) and not callable(getattr(sink, "open", None)):
         if any(map(_is_generator, (sink, getattr(sink, "__call__", None)))):  # noqa: B004
-            name = getattr(sink, "__qualname__", type(sink).__qualname__)
-            raise PlanError(
-                "sink", f"{name} is a generator function: calling it does nothing; take out yield"
-            )
+            problem = "is a generator function: calling it does nothing; take out yield"
+            raise PlanError("sink", f"{shown(sink)} {problem}")
         from mockdata.sinks.callback import CallbackSink
 
         return CallbackSink(sink)
-    raise PlanError(
-        "sink", f"{sink!r} is not the path of a folder, a callable or an object with open(run)"
-    )
+    problem = "is not the path of a folder, a callable or an object with open(run)"
+    raise PlanError("sink", f"{shown(sink)} {problem}")
 
 
 def _is_generator(function: object) -> bool:

@@ -10,6 +10,7 @@ import anyio
 
 from mockdata.render.batch import Batch
 from mockdata.sinks.base import Run, Writer
+from mockdata.vaults.texts import shown
 
 __all__ = ["CallbackSink"]
 
@@ -34,6 +35,8 @@ class CallbackSink:
                 while inspect.isawaitable(result):
                     result = await result
                 if inspect.isgenerator(result) or inspect.isasyncgen(result):
-                    raise TypeError(f"{self._callback!r} returns a generator, which takes nothing")
+                    raise TypeError(
+                        f"{shown(self._callback)} returns a generator, which takes nothing"
+                    )
 
         yield write

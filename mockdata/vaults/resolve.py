@@ -108,7 +108,7 @@ def check_count(resolved: Resolved, stop: int) -> None:
                 "counts",
                 f"{owner.name}: {stop} {plural(stop, 'record')}, and {ended.vault}, which its "
                 f"{side} refers to, has too few: only {_sure(ended.capacity or 0, ended.side)}; "
-                f"ask for fewer, or set repeats = true in {ended.vault}",
+                f"ask for fewer, or define {ended.vault} with repeats = true",
             )
 
 

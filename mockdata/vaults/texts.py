@@ -68,9 +68,17 @@ def utf8_width(text: str) -> int:
 
 
 def shown(value: object, most: int = 40) -> str:
-    """Return a value as a message shows it: in one line, a text in quotes, cut where it is long."""
+    """Return a value as a message shows it: in one line, a text in quotes, cut where it is long.
+
+    A function or class is shown by its name, and an object without a text of its own by its class:
+    an address in memory tells nobody anything.
+    """
     if isinstance(value, str):
         return repr(value if len(value) <= most else f"{value[:most]}...")
+    if isinstance(name := getattr(value, "__qualname__", None), str):
+        return name
+    if type(value).__repr__ is object.__repr__:
+        return f"{type(value).__qualname__} object"
     try:
         text = one_line(repr(value))
     except Exception:  # a number of thousands of digits has none

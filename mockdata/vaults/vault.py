@@ -192,7 +192,7 @@ def _pattern(
     where: str, label: str, text: object, lists: Mapping[str, TextList], kind: Kind
 ) -> Pattern:
     if not isinstance(text, str):
-        raise PlanError(where, f"{label}: {one_line(repr(text))} is not a text, as a pattern is")
+        raise PlanError(where, f"{label}: a pattern must be a string, not {shown(text)}")
     try:
         return Pattern.parse(text, lists, kind)
     except PatternError as error:

@@ -142,7 +142,7 @@ def taken(folder: Path, last: threading.Event) -> dict[str, set[str]]:
             shutil.rmtree(mark.parent)
         if is_last:
             return found
-        time.sleep(0.2)
+        last.wait(0.2)
 
 
 def alone(folder: Path, each: int, parts: int) -> dict[str, set[str]]:

@@ -69,8 +69,10 @@ def obstore_there() -> None:
 def new_folders(url: str) -> list[Path]:
     """Return the folders that connecting to a ``file://`` URL makes, the innermost first."""
     scheme, _, path = parts(url)
+    if scheme != "file":
+        return []
     folder = Path("/", unquote(path))
-    return [each for each in (folder, *folder.parents) if scheme == "file" and not each.exists()]
+    return [each for each in (folder, *folder.parents) if not each.exists()]
 
 
 @cache
