@@ -390,7 +390,8 @@ async def test_batches_of_a_wide_table_have_fewer_rows():
 async def test_the_size_of_a_block_changes_no_byte(sink, either, tmp_path, monkeypatch):
     counts = {ODD: 1_003, QUOTED: 250, PEOPLE: 3_001, "name": 501}
     await mockdata.generate(counts, sink=sink(tmp_path / "whole"), **RUN)
-    monkeypatch.setattr("mockdata.render.task.BLOCK_BYTES", 1)
+    for limit in ("BATCH_BYTES", "BLOCK_BYTES"):
+        monkeypatch.setattr(f"mockdata.render.task.{limit}", 1)
     seen = []
     await mockdata.generate(counts, sink=lambda batch: seen.append(len(batch)), **RUN)
     assert max(seen) == 100

@@ -26,7 +26,7 @@ from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES, OFFSET
 from mockdata.render.places import Place
 from mockdata.render.program import Program
-from mockdata.render.task import block_size, measure, render
+from mockdata.render.task import batch_size, measure, render
 from mockdata.sinks._files import check_whole
 from mockdata.sinks.base import File, Run, Session, VaultRun
 from mockdata.vaults.frozen import frozen
@@ -139,12 +139,12 @@ class Job:
 
 async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[Items]) -> None:
     """Have the workers render to slabs, and send these on, cut into batches."""
-    block = block_size(job.program)
-    size_asked = min(stage.session.batch_of(job.vault.name), block)
+    largest = batch_size(job.program)
+    size_asked = min(stage.session.batch_of(job.vault.name), largest)
     most = stage.at_once(size_asked)
     batches = 1
     if stage.bucket is None:
-        size = max(min(SLAB_TASK, stage.share // sum(job.most(1))), block)
+        size = max(min(SLAB_TASK, stage.share // sum(job.most(1))), largest)
         batches = max(size // most, 1)
     ranges = job.vault.ranges(batches * most)
     tasks = (_SlabTask(stage, job, start, stop, most) for start, stop in ranges)

@@ -6,6 +6,7 @@ are copied once, without what stands around them; no str is made.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -27,6 +28,9 @@ PLAIN: Final = (Columns(), CSV_LINES)
 
 ZERO: Final = ord("0")
 
+SCHEMAS: Final = 100
+"""Schemas that are kept: to make one takes as long as to make a batch's arrays."""
+
 
 def to_arrow(batch: Batch) -> Any:
     """Return a batch as an array of nanoarrow's. Raises MockDataError if that is not installed."""
@@ -35,18 +39,24 @@ def to_arrow(batch: Batch) -> Any:
     except ImportError as error:
         problem = "to_arrow needs nanoarrow: pip install 'mockdata[arrow]'"
         raise MockDataError(problem) from error
-    kinds = {"string": na.string, "int64": na.int64, "date": na.date32}
-    types = {
-        name: kinds[kind](nullable=False)
-        for name, kind in zip(batch.columns, batch.form.types, strict=True)
-    }
+    schema, kinds = _schema(batch.columns, batch.form.types)
     count = len(batch)
     children = [
-        na.c_array_from_buffers(type_, count, [None, *column_buffers(batch, place)], null_count=0)
-        for place, type_ in enumerate(types.values())
+        na.c_array_from_buffers(kind, count, [None, *column_buffers(batch, place)], null_count=0)
+        for place, kind in enumerate(kinds)
     ]
-    struct = na.struct(types, nullable=False)
-    return na.Array(na.c_array_from_buffers(struct, count, [None], null_count=0, children=children))
+    return na.Array(na.c_array_from_buffers(schema, count, [None], null_count=0, children=children))
+
+
+@lru_cache(SCHEMAS)
+def _schema(columns: tuple[str, ...], types: tuple[str, ...]) -> tuple[Any, list[Any]]:
+    """Return the schema of a struct of columns, and those of the columns."""
+    import nanoarrow as na
+
+    kinds = {"string": na.string, "int64": na.int64, "date": na.date32}
+    made = [kinds[kind](nullable=False) for kind in types]
+    struct = na.struct(dict(zip(columns, made, strict=True)), nullable=False)
+    return na.c_schema(struct), [*map(na.c_schema, made)]
 
 
 def column_buffers(batch: Batch, place: int) -> list[NDArray[Any]]:

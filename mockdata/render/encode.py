@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from mockdata.render.batch import Batch, Form
-from mockdata.render.layout import OFFSET
 from mockdata.render.places import Place
 from mockdata.render.program import Program
 from mockdata.render.task import Writing, blocks
@@ -62,16 +61,20 @@ def rendered(program: Program, form: Form, start: int, stop: int) -> Batch:
     """Render records to memory of their own: whoever is given the batch may keep it."""
     import numpy as np
 
-    outputs = [bytearray() for _ in program.lines]
-    offsets = [bytearray(OFFSET) for _ in program.lines if program.offsets]
+    count = stop - start
+    outputs = [memoryview(np.empty(count * line.longest, np.uint8)) for line in program.lines]
+    offsets = [[np.zeros(1, np.int32)] for _ in program.lines if program.offsets]
+    sizes = [0] * len(outputs)
     for block in blocks(program, start, stop):
         lines, ends = block[: len(outputs)], block[len(outputs) :]
-        for output, made, some in zip(outputs, offsets, ends, strict=False):
-            made.extend((np.frombuffer(some, np.int32)[1:] + np.int32(len(output))).data)
-        for output, some in zip(outputs, lines, strict=True):
-            output.extend(some)
-    views = (memoryview(made).toreadonly() for made in (*outputs, *offsets))
-    return Batch(form, start, stop - start, tuple(views))
+        for size, made, some in zip(sizes, offsets, ends, strict=False):
+            made.append(np.frombuffer(some, np.int32)[1:] + np.int32(size))
+        for k, some in enumerate(lines):
+            outputs[k][sizes[k] : sizes[k] + len(some)] = some
+            sizes[k] += len(some)
+    whole = [output[:size] for output, size in zip(outputs, sizes, strict=True)]
+    whole += [memoryview(np.concatenate(made)).cast("B") for made in offsets]
+    return Batch(form, start, count, tuple(view.toreadonly() for view in whole))
 
 
 @lru_cache(FUNCTIONS)

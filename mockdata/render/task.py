@@ -20,13 +20,16 @@ from mockdata.render.places import Place
 from mockdata.render.program import Program
 from mockdata.render.renderers import Renderer, renderer
 
-__all__ = ["Writing", "block_size", "blocks", "measure", "render"]
+__all__ = ["Writing", "batch_size", "blocks", "measure", "render"]
 
 KEPT_BYTES: Final = 8 * 2**20
 """Bytes of the buffers that a worker's thread keeps for its next tasks; a vault's are 1 to 2 MB."""
 
-BLOCK_BYTES: Final = 2**24
-"""Bytes that the lines of a block may have: of wide tables, a block has fewer records."""
+BATCH_BYTES: Final = 2**24
+"""Bytes that the lines of a batch may have: of wide tables, a batch has fewer records."""
+
+BLOCK_BYTES: Final = 2**20
+"""Bytes of a block that is rendered and written at a time: what a core's cache holds."""
 
 LEAST: Final = 100
 """Records of a block, at least: each block costs a few operations for each step of a program."""
@@ -52,10 +55,19 @@ class _Renderers(threading.local):
 _renderers = _Renderers()
 
 
-def block_size(program: Program) -> int:
-    """Return how many records are rendered at a time, at most: 10,000, unless they are wide."""
+def batch_size(program: Program) -> int:
+    """Return how many records a batch has, at most: 10,000, unless they are wide."""
+    return _records(program, BATCH_BYTES)
+
+
+def _block_size(program: Program) -> int:
+    """Return how many records are rendered at a time, at most, unless a batch has more."""
+    return _records(program, BLOCK_BYTES)
+
+
+def _records(program: Program, size: int) -> int:
     width = sum(line.longest for line in program.lines)
-    return max(min(BATCH, BLOCK_BYTES // max(width, 1)), LEAST)
+    return max(min(BATCH, size // max(width, 1)), LEAST)
 
 
 def render(
@@ -68,7 +80,7 @@ def render(
     Returns the bytes that each output has of each ``batch`` records, the last of which may be
     fewer; they are as many as are rendered at a time if None. Raises OSError, with the file's name.
     """
-    most = block_size(program)
+    most = _block_size(program)
     batch = most if batch is None else batch
     block = max(most // batch, 1) * batch
     found = _renderers.get(program, min(block, stop - start))
@@ -96,7 +108,7 @@ def blocks(program: Program, start: int, stop: int) -> Iterator[list[memoryview]
     Where offsets are wanted, those of each output follow, and begin with 0 in each block. What is
     yielded is there until the next block is asked for.
     """
-    found = _renderers.get(program, min(block_size(program), stop - start))
+    found = _renderers.get(program, min(_block_size(program), stop - start))
     for first in range(start, stop, found.capacity):
         last = min(first + found.capacity, stop)
         outputs = found.render(first, last)
@@ -108,7 +120,7 @@ def blocks(program: Program, start: int, stop: int) -> Iterator[list[memoryview]
 
 def measure(program: Program, start: int, stop: int) -> tuple[int, ...]:
     """Return the bytes that each output has of the indices from ``start`` up to ``stop``."""
-    found = _renderers.get(program, min(block_size(program), stop - start))
+    found = _renderers.get(program, min(_block_size(program), stop - start))
     step = found.capacity
     blocks = [found.measure(k, min(k + step, stop)) for k in range(start, stop, step)]
     return tuple(map(sum, zip(*blocks, strict=True)))
