@@ -152,20 +152,12 @@ async def _made(
         from mockdata.command.cluster import generate_on_cluster
 
         return await generate_on_cluster(options, on_progress)
-    from mockdata.pipeline.run import generate
+    from mockdata.pipeline.run import Means, run_pipeline
+    from mockdata.workers.tasks import in_task
 
-    return await generate(
-        options.counts,
-        sink=watch,
-        vaults=options.defined,  # type: ignore[arg-type]  # what the file said
-        seed=options.run.seed,
-        timestamp=options.run.timestamp,
-        start=options.start,
-        part=options.part,
-        rate=read_rate(options.rate),  # type: ignore[arg-type]  # it is checked
-        workers=options.workers,
-        on_progress=on_progress,
-    )
+    rate = read_rate(options.rate)
+    means = Means.checked(rate, options.workers, None, on_progress)  # type: ignore[arg-type]
+    return await in_task(run_pipeline, options.run, watch, means)
 
 
 def _progress(

@@ -37,7 +37,7 @@ def _piece(piece: of.Piece, escape: Escape, indices: range) -> float:
     match piece:
         case of.Literal() | of.Choice():
             texts = piece.texts if isinstance(piece, of.Choice) else (piece.text,)
-            return sum(_size(text, escape) for text in texts) / len(texts)
+            return _size("".join(texts), escape) / len(texts)
         case of.Weighted("list", texts=texts, weights=weights):
             total = sum(_size(text, escape) * n for text, n in zip(texts, weights, strict=True))
             return total / sum(weights)

@@ -43,6 +43,9 @@ UUID_FIELDS: Final = (
 )
 """Where a UUID's digits stand in its text, how many, and the first of them."""
 
+LINE_FEED: Final = "\n"
+"""What no text of a pattern has."""
+
 LONGEST_NAMES: Final = {"first_name": 12, "last_name": 15}
 """Letters of the longest names of the census, which ``census.build`` checks."""
 
@@ -118,7 +121,8 @@ def even_factors(piece: Even, escape: Escape) -> tuple[Factor, ...]:
     """Return factors whose combinations, in order, are the texts of an even piece."""
     match piece:
         case Choice(texts):
-            return (Texts(tuple(escaped(text, escape).encode() for text in texts)),)
+            whole = escaped(LINE_FEED.join(texts), escape).encode()
+            return (Texts(tuple(whole.split(LINE_FEED.encode()))),)
         case Date(first, _, form):
             return (Days(first.toordinal(), piece.size, escaped(form, escape)),)
         case Number(ranges, width):

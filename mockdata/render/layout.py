@@ -135,4 +135,4 @@ def json_objects(keys: Sequence[str], **first: str) -> Rows:
 
 def needs_quotes(texts: Iterable[str]) -> bool:
     """Return whether a CSV field that may hold these texts has to be quoted."""
-    return any(not NEEDS_QUOTES.isdisjoint(text) for text in texts)
+    return not NEEDS_QUOTES.isdisjoint("".join(texts))

@@ -9,15 +9,15 @@ from __future__ import annotations
 import datetime as dt
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache, reduce
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from mockdata.render.items import widths
 from mockdata.render.steps import Days, Factor, Names, Numbers, Texts, Weights
 from mockdata.vaults import census
-from mockdata.vaults.dates import DIRECTIVES, spelled
+from mockdata.vaults.dates import DIRECTIVES, MONTHS, spelled
 
 __all__ = ["BUCKETS", "FIXED", "LONG", "SLOTS", "Packed", "buckets", "packed"]
 
@@ -177,38 +177,42 @@ def _texts(factor: Factor) -> list[bytes]:
 def _days(days: Days) -> bytes:
     """Return days, side by side: all are of one width.
 
-    A month's days are spelled like its first one. Then the digits of all days are put in at once.
+    Each month is spelled once. Then the digits of all days are put in at once.
     """
-    starts = [*_months(days)]
-    counts = [b - a for a, b in pairwise([*starts, days.first + days.size])]
-    firsts = [*map(dt.date.fromordinal, starts)]
-    content = bytearray(
-        b"".join(
-            [
-                spelled(day, days.format).encode() * count
-                for day, count in zip(firsts, counts, strict=True)
-            ]
-        )
-    )
+    first, form = dt.date.fromordinal(days.first), days.format
+    if "%j" in form:
+        ordinals = range(days.first, days.first + days.size)
+        return "".join([spelled(dt.date.fromordinal(day), form) for day in ordinals]).encode()
+    months = [*_months(first, days.size)]
+    content = bytearray(b"".join(_spelled_months(months, form)))
     width = len(content) // days.size
-    for place in _places_of_days(firsts[0], days.format):
+    for place in _places_of_days(first, form):
         for digit, digits in enumerate((TENS, UNITS)):
-            content[place + digit :: width] = b"".join(
-                [
-                    digits[day.day : day.day + count]
-                    for day, count in zip(firsts, counts, strict=True)
-                ]
-            )
+            column = [digits[day : day + count] for _, _, day, count in months]
+            content[place + digit :: width] = b"".join(column)
     return bytes(content)
 
 
-def _months(days: Days) -> Iterator[int]:
-    """Return the first of the days, and of each month behind it; every day, if %j spells each."""
-    at, stop = days.first, days.first + days.size
-    while at < stop:
-        yield at
-        day = dt.date.fromordinal(at)
-        at += 1 if "%j" in days.format else _days_in(day) - day.day + 1
+def _spelled_months(months: Iterable[tuple[int, int, int, int]], form: str) -> Iterator[bytes]:
+    """Return the texts of each month's days side by side, with zeros for the days' numbers."""
+    form = form.replace("%d", "00")
+    named = [
+        form.replace("%m", f"{number:02}").replace("%b", name)
+        for number, name in enumerate(MONTHS, start=1)
+    ]
+    for year, month, _, count in months:
+        text = named[month - 1].replace("%Y", f"{year:04}").replace("%y", f"{year % 100:02}")
+        yield text.encode() * count
+
+
+def _months(first: dt.date, left: int) -> Iterator[tuple[int, int, int, int]]:
+    """Return so many days by months: year, month, the first of the days, and how many they are."""
+    year, month, day = first.year, first.month, first.day
+    while left > 0:
+        count = min(_days_in(year, month) - day + 1, left)
+        yield year, month, day, count
+        left -= count
+        year, month, day = (year, month + 1, 1) if month < 12 else (year + 1, 1, 1)
 
 
 def _places_of_days(day: dt.date, form: str) -> Iterator[int]:
@@ -221,11 +225,11 @@ def _places_of_days(day: dt.date, form: str) -> Iterator[int]:
         place += len((DIRECTIVES[part[0]](day) + part[1:]).encode())
 
 
-def _days_in(day: dt.date) -> int:
-    """Return how many days the day's month has."""
-    if day.month == 2:
-        return 29 if day.year % 4 == 0 and (day.year % 100 or day.year % 400 == 0) else 28
-    return 30 if day.month in (4, 6, 9, 11) else 31
+def _days_in(year: int, month: int) -> int:
+    """Return how many days a month has."""
+    if month == 2:
+        return 29 if year % 4 == 0 and (year % 100 or year % 400 == 0) else 28
+    return 30 if month in (4, 6, 9, 11) else 31
 
 
 @lru_cache(KEPT)

@@ -15,8 +15,8 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from functools import partial
-from typing import BinaryIO, Final
+from functools import cache, partial
+from typing import Any, BinaryIO, Final
 
 from mockdata.workers.limits import naming
 from mockdata.workers.tasks import note_later_error
@@ -178,14 +178,22 @@ def put_back(temporary: str, new: str) -> None:
 
 def _renamed(one: str, other: str, flag: int) -> bool:
     """Rename in one step, as the flag says, where the system can; return whether it did."""
-    try:
-        import ctypes
-
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (ImportError, AttributeError, OSError, TypeError):
+    rename = _renameat2()
+    if rename is None:
         return False
     code: int = rename(AT_CWD, os.fsencode(one), AT_CWD, os.fsencode(other), flag)
     return code == 0
+
+
+@cache
+def _renameat2() -> Any:
+    """Return the system's call, or None if it has none."""
+    try:
+        import ctypes
+
+        return ctypes.CDLL(None, use_errno=True).renameat2
+    except (ImportError, AttributeError, OSError, TypeError):
+        return None
 
 
 class FolderLock:

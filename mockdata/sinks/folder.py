@@ -41,6 +41,9 @@ LOCK_WAIT: Final = 5.0
 LOCK_CHECK: Final = 0.01
 """Seconds between two looks."""
 
+REMOVERS: Final = 8
+"""Threads that remove files at a time: large files take long to remove."""
+
 
 @frozen
 class NewFile:
@@ -219,9 +222,9 @@ class _Files:
             except OSError as error:
                 errors.append(error)
 
-        async with anyio.create_task_group() as tasks:  # at once: large files take long to remove
-            for files in self._of_vaults.values():
-                tasks.start_soon(off_the_loop, partial(remove, files))
+        async with anyio.create_task_group() as tasks:
+            for k in range(min(REMOVERS, len(self._files))):
+                tasks.start_soon(off_the_loop, partial(remove, self._files[k::REMOVERS]))
         self._lock.release()
         if self._folder_is_new and not self._is_committed:
             with suppress(OSError):
