@@ -65,7 +65,7 @@ BEFORE_THE_RUN = [
     "mockdata.command.cli._loop_factory",
 ]
 UNTIL_THE_FILES_ARE_RENAMED = [
-    "mockdata.pipeline.run.generate",
+    "mockdata.pipeline.run.run_pipeline",
     "mockdata.pipeline.life:Life.begin",
     "mockdata.sinks.folder:_Files.create",
     "mockdata.sinks.folder.create_locked",
