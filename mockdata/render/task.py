@@ -22,8 +22,9 @@ from mockdata.render.renderers import Renderer, renderer
 
 __all__ = ["Writing", "batch_size", "blocks", "measure", "render"]
 
-KEPT_BYTES: Final = 8 * 2**20
-"""Bytes of the buffers that a worker's thread keeps for its next tasks; a vault's are 1 to 2 MB."""
+KEPT_BYTES: Final = 4 * 2**20
+"""Bytes of the buffers that a worker's thread keeps for its next tasks: those of the vaults that
+are written at a time. A vault's are 0.3 to 2 MB."""
 
 BATCH_BYTES: Final = 2**24
 """Bytes that the lines of a batch may have: of wide tables, a batch has fewer records."""
