@@ -34,7 +34,7 @@ from mockdata.render.words import DRAW, FILL, HALF, LOW, U, Words, halves, high_
 __all__ = ["Arithmetic", "Run"]
 
 Run = Callable[[int, int], None]
-"""Runs a step for the indices from the first argument on, as many as the second says."""
+"""Runs a step: the first argument is the first index, the second how many indices there are."""
 
 FRACTION_BITS: Final = U(48)
 FRACTION: Final = U(2**48 - 1)
@@ -294,8 +294,8 @@ class Arithmetic:
 def pick(words: Words, drawn: Sampler, out: Words, bucket: Words, scratch: Words) -> None:
     """Write to ``out`` the row that each word draws, by its top 32 bits.
 
-    The draw's top bits number the bucket. The bits below the draw are set for the comparison, so
-    that they never make it less than an ``end`` that it is equal to, whatever rows stand below
+    The draw's top bits number the bucket. For the comparison, the bits below the draw are set: a
+    draw that equals an ``end`` never compares as less, whatever rows are stored below
     that. ``bucket`` and ``scratch`` are buffers to work in.
     """
     np.right_shift(words, drawn.shift, out=out)

@@ -1,7 +1,7 @@
-"""Batches as Arrow has them: a struct array, with a field for each column.
+"""Batches as Arrow arrays: a struct array with a field for each column.
 
-The texts of ``Texts``, the layout, are taken as they are, without a copy. Those of other columns
-are copied once, without what stands around them; no str is made.
+With the layout ``Texts``, the texts are used in place, without a copy. With other layouts they are
+copied once, without the bytes around them; no str is made.
 """
 
 from __future__ import annotations

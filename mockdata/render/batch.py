@@ -34,11 +34,11 @@ class Form:
     name: str
     columns: tuple[str, ...]
     quoted: tuple[bool, ...]
-    """Of each column: whether its texts stand in CSV's quotes."""
+    """For each column, whether its texts are in CSV quotes."""
     is_table: bool = False
     layout: Layout = CSV_LINES
     types: tuple[str, ...] = ("string", "string")
-    """Of each column: the type that its texts are written in."""
+    """For each column, the type that its texts are written in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +117,7 @@ class Batch:
         return self._lines(self._place(column))
 
     def column(self, column: str) -> list[str]:
-        """Return the texts of a column, in index order. Raises KeyError if there is no such one."""
+        """Return a column's texts, in index order. Raises KeyError if there is no such column."""
         return self._texts(self._place(column))
 
     def to_arrow(self) -> Any:
@@ -174,7 +174,7 @@ class Batch:
         return {}
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle the lines themselves: the memory that they are in is this process's."""
+        """Pickle the lines themselves: their memory belongs to this process."""
         return _unpickled, (self.form, self.start, self.records, *map(bytes, self.outputs))
 
     @property
@@ -212,7 +212,7 @@ class Encoded:
 
 
 class Receipt(NamedTuple):
-    """What a worker reports of records whose lines it has written to a sink's files itself."""
+    """A worker's report on records whose lines it wrote to a sink's files itself."""
 
     vault: str
     start: int
@@ -222,7 +222,7 @@ class Receipt(NamedTuple):
 
 
 def _cut(texts: memoryview, offsets: memoryview) -> list[str]:
-    """Return texts that stand side by side, cut at their offsets."""
+    """Split adjoining texts at their offsets."""
     at = offsets.cast("B").cast("i").tolist()
     whole = str(texts, "utf-8")
     if len(whole) == len(texts):

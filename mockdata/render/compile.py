@@ -36,8 +36,8 @@ def compile_program(
 ) -> Program:
     """Return the program that renders columns in a layout.
 
-    A line is a column's, in their order, or the only one of ``Rows``. No two different columns
-    have the same vault and side. Raises ValueError for ``Rows`` that do not fit the columns.
+    There is one line for each column, in order, or a single one for ``Rows``. No two different
+    columns have the same vault and side. Raises ValueError if ``Rows`` do not fit the columns.
     """
     compiler = Compiler(seed, timestamp, layout.escape)
     quoted = tuple(is_quoted(column, layout.escape) for column in columns)
@@ -57,7 +57,7 @@ def compile_program(
 
 
 def _outputs(cells: Sequence[Sequence[Item]], layout: Layout, columns: int) -> list[list[Item]]:
-    """Return the items of each output's rows; the layout's columns are some of so many."""
+    """Return the items of each output's rows. ``columns`` is how many columns there are in all."""
     if isinstance(layout, Texts):
         return [[*items] for items in cells]
     if isinstance(layout, Columns):

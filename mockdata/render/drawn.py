@@ -27,7 +27,7 @@ class Drawn:
 
 @frozen
 class Row:
-    """What a column's text consists of. ``inside`` are pieces that stand within a group's texts."""
+    """What a column's text consists of. ``inside`` are pieces that are part of a group's texts."""
 
     drawn: tuple[Drawn, ...]
     inside: frozenset[int]
@@ -47,7 +47,7 @@ Part = list[tuple[int, of.Even]]
 
 
 def parts(token: Column, value: Column) -> tuple[list[Part], list[Part]]:
-    """Return the value's even pieces that a token keeps, and those that it has anew."""
+    """Return the value's even pieces that a token keeps, and those that it replaces."""
     left, right = token.kept
     ends = left, len(value.pieces) - right
     evens = [(k, p) for k, p in enumerate(value.pieces) if isinstance(p, of.Even)]
@@ -74,7 +74,7 @@ def term(item: Item) -> Term:
 
 
 def sources(column: Column) -> list[of.Piece]:
-    """Return the pieces that a column's text may consist of, those referred to included."""
+    """Return the pieces that a column's text may consist of, including those it refers to."""
     found: list[of.Piece] = []
     for piece in column.pieces:
         if isinstance(piece, of.Reference):
@@ -90,7 +90,7 @@ def sources(column: Column) -> list[of.Piece]:
 
 
 def is_quoted(column: Column, escape: Escape) -> bool:
-    """Return whether a column's texts stand in quotes: all of them do if one may need it."""
+    """Return whether a column's texts are quoted: if one may need quotes, all have them."""
     return escape == "csv" and needs_quotes(_texts(sources(column)))
 
 

@@ -19,10 +19,10 @@ FUNCTIONS: Final = 4
 
 
 class Encoding(NamedTuple):
-    """By what a batch is encoded, and where its bytes go."""
+    """The function that encodes a batch, and where its bytes go."""
 
     function: bytes
-    """The session's, pickled: what it raises when it is unpickled is an error like any other."""
+    """The session's function, pickled. An error in unpickling it is an error like any other."""
     place: Place
     room: int
     """Bytes that the place has."""
@@ -33,9 +33,9 @@ class Encoding(NamedTuple):
 def encode(program: Program, form: Form, start: int, stop: int, encoding: Encoding) -> int | bytes:
     """Render the indices from ``start`` up to ``stop``, and have a function encode them.
 
-    What the function returns is written to the place if there is room; then the number of bytes is
-    returned. If there is not, the bytes are returned: this is rare, and so the place need not grow.
-    What the function raises has a note of the records.
+    If what the function returns fits into the place, it is written there, and the number of bytes
+    is returned. If it does not fit, the bytes themselves are returned: this is rare, so the place
+    need not grow. An error that the function raises gets a note about the records.
     """
     data = _encoded(rendered(program, form, start, stop), encoding)
     if isinstance(data, Exception):
@@ -48,7 +48,7 @@ def encode(program: Program, form: Form, start: int, stop: int, encoding: Encodi
 
 
 def _encoded(batch: Batch, encoding: Encoding) -> memoryview | Exception:
-    """Return what the function makes of a batch, or what it raises."""
+    """Return what the function makes of a batch, or the error that it raises."""
     try:
         return memoryview(_function(encoding.function)(batch)).cast("B")
     except Exception as error:
@@ -58,7 +58,7 @@ def _encoded(batch: Batch, encoding: Encoding) -> memoryview | Exception:
 
 
 def rendered(program: Program, form: Form, start: int, stop: int) -> Batch:
-    """Render records to memory of their own: whoever is given the batch may keep it."""
+    """Render records to new memory: you may keep the batch."""
     import numpy as np
 
     count = stop - start
@@ -83,7 +83,7 @@ def _function(pickled: bytes) -> Any:
 
 
 def _portable(error: Exception) -> Exception:
-    """Return an error that gets to another process; one that does not would look like a death."""
+    """Return an error that can be pickled: one that cannot would look like a dead worker."""
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301
     except Exception:

@@ -1,4 +1,4 @@
-"""How many bytes a column's texts have on average: what an estimate of a file's size rests on."""
+"""How many bytes a column's texts have on average: the basis for estimating a file's size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Even pieces: how the numbers that they are digits of are cut into rows of tables."""
+"""Even pieces are the digits of a number: how this number is split into rows of tables."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 TABLE: Final = 10_000
-"""Texts of a table that is merged out of several pieces, at most: a core's cache has to hold it."""
+"""Texts of a table merged from several pieces, at most: it has to fit into a core's cache."""
 
 WIDEST: Final = 16
 """Bytes of such a text, at most."""
@@ -51,7 +51,7 @@ ENOUGH: Final = 2**48
 
 
 Between = Mapping[int, tuple[bytes, int]]
-"""A piece to the literal behind it and the even piece behind that, if nothing else is between."""
+"""Maps a piece to the literal behind it and the next even piece, if nothing else is between."""
 
 
 class Steps:
@@ -91,7 +91,7 @@ class Steps:
         return [*digits, number]
 
     def digits(self, fraction: int, sizes: Sequence[int]) -> list[int]:
-        """Return registers of draws below these sizes out of a fraction."""
+        """Draw numbers below these sizes from a fraction, and return their registers."""
         made = []
         for size in sizes:
             out = self.register()
@@ -152,7 +152,7 @@ def factor_size(factor: Factor) -> int:
 
 
 def _number(steps: Steps, pick: int, factor: Numbers) -> Item | list[Item]:
-    """Return the text of a number that no table holds: of its digits, four at a time."""
+    """Return the text of a number that is in no table, four digits at a time."""
     (first, last), *others = factor.ranges
     gaps, before = [], last - first + 1
     for a, b in others:
@@ -174,7 +174,7 @@ def cells(steps: Steps, number: int, digits: int) -> list[Item]:
 
 
 def justified(steps: Steps, count: Count) -> tuple[list[Item], int]:
-    """Return cells of a number's digits, from its first one on, and a register of how many."""
+    """Return cells of a number's digits, from the first one on, and a register of how many."""
     out, length = steps.register(), steps.register()
     steps.made.append(Justify(out, length, count.number, count.digits))
     return cells(steps, out, count.digits), length
@@ -186,9 +186,9 @@ def atoms(place: int, piece: Even, escape: Escape) -> list[Atom]:
 
 
 def groups(section: Sequence[Atom], between: Between, cuts: AbstractSet[int]) -> Iterator[Group]:
-    """Merge the atoms of a section: those that are neighbours, up to the size of a table.
+    """Merge neighbouring atoms of a section, up to the size of a table.
 
-    No group goes across the beginning of a piece in ``cuts``.
+    No group extends past the beginning of a piece in ``cuts``.
     """
     merged: list[Atom] = []
     factors: list[Factor] = []

@@ -87,7 +87,7 @@ Item = Lit | Cell | Spell | Count
 
 
 def widths(factor: Factor) -> tuple[int, int]:
-    """Return the bytes of the shortest text of a factor and of the longest."""
+    """Return how many bytes a factor's shortest and longest texts have."""
     match factor:
         case Texts(texts):
             sizes = [*map(len, texts)]
@@ -103,7 +103,7 @@ def widths(factor: Factor) -> tuple[int, int]:
 
 
 def longest(item: Item) -> tuple[int, int]:
-    """Return the bytes of the shortest text of an item and of the longest."""
+    """Return how many bytes an item's shortest and longest texts have."""
     match item:
         case Lit(text):
             return len(text), len(text)

@@ -95,10 +95,10 @@ class Rows:
 Layout = Columns | Rows | Texts
 
 OFFSET: Final = 4
-"""Bytes of an offset of ``Texts``: Arrow's, of texts that have less than 2 GiB together."""
+"""Bytes of an offset in ``Texts``, as Arrow has them for less than 2 GiB of text."""
 
 CSV_LINES: Final = Columns(escape="csv")
-"""A file for each column, a text a line, quoted where the column may need it."""
+"""A file for each column, one text a line, quoted if the column may need it."""
 
 QUOTES: Final = '"'
 NEEDS_QUOTES: Final = frozenset(',"\r\n')
@@ -118,7 +118,7 @@ def escaped(text: str, escape: Escape) -> str:
 
 
 def json_objects(keys: Sequence[str], **first: str) -> Rows:
-    r"""Return rows that are a JSON object each, with ``first`` before the columns by their keys.
+    r"""Return rows that are JSON objects, with ``first`` before the columns by their keys.
 
     >>> json_objects(["ssn", "ssn_token"], vault="ssn").gaps(2)
     (b'{"vault":"ssn","ssn":"', b'","ssn_token":"', b'"}\n')

@@ -1,4 +1,4 @@
-"""Rows: where the items of an output stand, and the steps that put them there."""
+"""Rows: where the items of an output go, and the steps that put them there."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Rows:
 
 
 def _merged(items: Iterable[Item]) -> list[Item]:
-    """Return items without empty literals, and with literals that are neighbours made one."""
+    """Return items without empty literals, and with neighbouring literals joined."""
     merged: list[Item] = []
     for item in items:
         if isinstance(item, Lit) and merged and isinstance(merged[-1], Lit):
@@ -125,8 +125,8 @@ def _varies(item: Item) -> bool:
 def _segments(items: Sequence[Item]) -> tuple[list[Segment], bytes]:
     """Return the segments of a row, and its head.
 
-    A literal before a varying item is moved to the row's end, where it begins the next line: one
-    segment less. So is one behind a varying item, if no run would take it.
+    A literal before a varying item moves to the row's end, where it begins the next line: this
+    saves a segment. A literal behind a varying item moves there too, if no run would take it.
     """
     items, head = list(items), b""
     if len(items) > 1 and isinstance(items[0], Lit) and _varies(items[1]):

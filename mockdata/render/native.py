@@ -1,8 +1,8 @@
 """Runs programs compiled: packs them for ``_native.c``, which makes the bytes that numpy makes.
 
-A packed program is an array of 64-bit words, and the tables that they number. The renderer reads
-registers where numpy's moves texts: what it needs of a program are the steps that compute, and the
-items of each line.
+A packed program is an array of 64-bit words, and the tables that they number. This renderer reads
+registers where numpy's moves texts. So it needs only a program's computing steps and the items of
+each line.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def pack(program: Program) -> tuple[bytes, tuple[bytes, ...]]:
 
 
 def _register(item: Item) -> int:
-    """Return the register that an item is read from; the index's, if it is from none."""
+    """Return the register that an item is read from, or the index's register if there is none."""
     match item:
         case Lit():
             return INDEX
@@ -113,7 +113,7 @@ def varies(item: Item) -> bool:
 
 
 def _merged(line: Line) -> Iterator[Item]:
-    """Return a line's items; where its width varies, with literals added to short texts."""
+    """Return a line's items. If its width varies, literals are added to short texts."""
     items = [*line.items]
     while items:
         item = items.pop(0)
@@ -204,7 +204,7 @@ class _Packer:
         return self._number(weights, lambda: tables.buckets(weights))
 
     def _number(self, key: object, make: Callable[[], Packed]) -> int:
-        """Return the number of a table, which is added when it is first asked for."""
+        """Return the number of a table; the first call for a table adds it."""
         if key not in self._known:
             self._known[key] = len(self.tables)
             made = make()

@@ -27,7 +27,7 @@ KEPT: Final = 128
 """Tables that a process keeps though no renderer is using them."""
 
 SLACK: Final = bytes(32)
-"""What stands behind the last text: a text is read 16 or 32 bytes at a time."""
+"""Padding after the last text: a text is read 16 or 32 bytes at a time."""
 
 SLOT: Final = 16
 
@@ -82,7 +82,7 @@ def packed(factors: tuple[Factor, ...]) -> Packed:
 
 
 def _crossed(heads: Joined, tails: Joined) -> Joined:
-    """Return each head with each tail behind it: what all have at one place is a slice."""
+    """Return each head followed by each tail: what all have at one place is a slice."""
     (texts, rows, width), (ends, count, size) = heads, tails
     stride = width + size
     made = bytearray(rows * count * stride)
@@ -110,7 +110,7 @@ def _joined(factor: Factor, width: int) -> Joined:
 
 
 def _spelled(first: int, last: int, width: int) -> bytes:
-    """Return numbers in ``width`` digits, side by side; of each place, all digits at once."""
+    """Return numbers in ``width`` digits, side by side. It writes all digits of a place at once."""
     made = bytearray((last - first + 1) * width)
     for place in range(width):
         made[place::width] = _column(first, last, 10 ** (width - 1 - place))
@@ -118,7 +118,7 @@ def _spelled(first: int, last: int, width: int) -> bytes:
 
 
 def _column(first: int, last: int, power: int) -> bytes:
-    """Return the digits that numbers have at one place: the same ones come again and again."""
+    """Return the digits that numbers have at one place: they repeat."""
     count, around = last - first + 1, 10 * power
     if around <= count:
         digits = b"".join([DIGITS[k : k + 1] * power for k in range(10)])
@@ -256,7 +256,7 @@ def _names(source: str, case: str) -> Packed:
 
 
 def _stored(name: str) -> bytes:
-    """Return the content of an array in a file: what stands behind the header that numpy writes."""
+    """Return the content of an array in a file: the bytes after the header that numpy writes."""
     with open(os.path.join(os.path.dirname(census.__file__), f"{name}.npy"), "rb") as file:
         stored = file.read()
     return stored[HEADER + int.from_bytes(stored[HEADER - 2 : HEADER], "little") :]

@@ -31,7 +31,7 @@ PUTS: Final = CheckDigit | PutText | PutSuffix | PutUuid | PutLength
 
 
 class Workspace:
-    """Buffers of words that all renderers of one thread share: no render needs them afterwards.
+    """Buffers of words that all renderers of one thread share: none needs them after a render.
 
     They are shared because a block's buffers have to fit into a core's cache.
     """
@@ -81,7 +81,7 @@ class Renderer:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the buffers that are this renderer's own."""
+        """How many bytes this renderer's own buffers have."""
         return sum(output.nbytes for output in self._outputs)
 
     def render(self, start: int, stop: int) -> list[memoryview]:
@@ -105,7 +105,7 @@ class Renderer:
     def offsets(self, output: int, count: int, batch: int) -> memoryview:
         """Return the bytes of Arrow's offsets of the ``count`` lines that were rendered last.
 
-        They begin with 0 in every ``batch`` lines, and are one more than there are of them.
+        Every ``batch`` lines have one more offset than there are lines, beginning with 0.
         """
         ends = self.ends(output, count)
         made = np.zeros(count + -(-count // batch), np.int32)

@@ -1,4 +1,4 @@
-"""The buffers of a program's outputs: rows to put texts into, and the lines that become of them."""
+"""The buffers of a program's outputs: rows to put texts into, and the lines made from them."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class Output:
 class UnitsOutput(Output):
     """Lines of varying width: the units of the rows, moved to where they belong.
 
-    Units are moved in full and in order, row after row, each over what the one before has too much.
-    The last ones go beyond the last line, where the buffer has room for them.
+    Units are moved in full and in order, row after row. Each overwrites the excess of the row
+    before. The final ones extend past the last line, where the buffer has room for them.
     """
 
     def __init__(self, line: Line, capacity: int) -> None:
@@ -100,8 +100,8 @@ class UnitsOutput(Output):
 class Span:
     """Units that are moved as one: from ``start`` on, ``width`` bytes, of which ``least`` stay.
 
-    ``room`` is the width with what texts have too much. ``unit`` is the only one, if its advance
-    varies; else -1.
+    ``room`` is the width including any excess of the texts. ``unit`` is the only unit, if its
+    advance varies; else -1.
     """
 
     start: int
@@ -114,8 +114,8 @@ class Span:
 class SpansOutput(Output):
     """Lines of varying width where all rows' first span can be moved, then all rows' second.
 
-    That is faster than moving them row after row. But what a span has too much must not reach
-    beyond its own line, where another row's spans may stand already: see ``_fits``.
+    That is faster than moving them row after row. But a span's excess must not reach past its own
+    line, where another row's spans may be already: see ``_fits``.
     """
 
     def __init__(self, line: Line, capacity: int, spans: Sequence[Span]) -> None:
@@ -202,7 +202,7 @@ def _text(line: Line, capacity: int, widths: Sequence[int]) -> tuple[NDArray[np.
 
 
 def _spans(line: Line, number: int, steps: Sequence[Step]) -> Iterator[Span]:
-    """Return the spans of a row: units of a sure width that follow each other are one."""
+    """Return the spans of a row: consecutive units of fixed width are one span."""
     reaches, shortest = _measured(line, number, steps)
     run: list[int] = []
     for unit, advance in enumerate(line.advances):
@@ -221,7 +221,7 @@ def _spans(line: Line, number: int, steps: Sequence[Step]) -> Iterator[Span]:
 def _measured(
     line: Line, number: int, steps: Sequence[Step]
 ) -> tuple[dict[int, int], dict[int, int]]:
-    """Return how far in each unit the texts reach that are put there, and its shortest text."""
+    """Return how far the texts put into each unit reach, and its shortest text."""
     reaches: dict[int, int] = {}
     shortest: dict[int, int] = {}
     for step in steps:
@@ -239,8 +239,8 @@ def _measured(
 def _fits(spans: Sequence[Span]) -> bool:
     """Return whether each span, in full, ends within the shortest line that it may be in.
 
-    The last span has to be of one width: then nothing of a line goes beyond it, and what a span has
-    too much is written over by the spans that follow, which come later.
+    The last span has to have a fixed width: then nothing in a line extends past it, and the spans
+    that follow overwrite the excess of a span.
     """
     behind = 0
     for span in reversed(spans):

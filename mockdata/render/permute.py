@@ -10,42 +10,32 @@
 *Why it is one.* Adding a constant is undone by subtracting it. An odd number has an inverse modulo
 2**64, so multiplying by one is undone by multiplying by its inverse. And ``h ^ h >> s`` keeps the
 top s bits, which uncover the next s, and so on down. Every step can be undone, so all of them
-together can be: two indices never share an ``h``.
-
-The steps are SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators",
-OOPSLA 2014) with the constants of Stafford's variant 13; ``offset`` and ``gamma`` are the key.
-
-**Of a suffix.** 16 places of 5 bits make 80 bits. Each of the 8 bytes of ``h`` gives its low 5 bits
-to one of the first 8 places and its high 3 bits to one of the last 8: the suffix holds all of
-``h`` and never repeats. The 2 bits that the last 8 places still lack come from a hash of ``h``.
-Five bits are a character of the base 32 alphabet of RFC 4648, in lower case: a-z, then 2-7.
-
-**Of a UUID.** 122 bits hold ``h`` and a hash of it; ``puts.spelled_uuid`` has the places.
-
-**Of combinations.** The numbers below ``size`` stand for what a pattern's even pieces can be
-together. ``left * right`` is ``size`` or a little more, both of a like size. A number is split::
-
-    l, r = divmod(number, right)
-    l = (l + F0(r)) % left
-    r = (r + F1(l)) % right
-    l = (l + F2(r)) % left                  and so on, ``rounds`` times
-    r = (r + F3(l)) % right
-    number = l * right + r                  again from the top while number >= size
-
-*Why it is one.* A round changes one half by something that depends on the other half alone, which
-stays: subtracting the same undoes it. So all rounds together permute the numbers below
-``left * right``. If that is more than ``size``, walking on from a number below ``size`` until the
-next one below ``size`` permutes those: the permutation's cycles stay, with what is too large left
-out of them (Black and Rogaway, "Ciphers with Arbitrary Finite Domains", CT-RSA 2002). With
-``left`` the root of ``size``, less than one number in ``left`` is too large.
+together can be: two indices never share an ``h``. The steps are SplitMix64 (Steele, Lea and Flood,
+"Fast Splittable Pseudorandom Number Generators", OOPSLA 2014) with the constants of Stafford's
+variant 13; ``offset`` and ``gamma`` are the key. **Of a suffix.** 16 places of 5 bits make 80 bits.
+Each of the 8 bytes of ``h`` gives its low 5 bits to one of the first 8 places and its high 3 bits
+to one of the last 8: the suffix holds all of ``h`` and never repeats. The 2 bits that the last 8
+places still lack come from a hash of ``h``. Five bits are a character of the base 32 alphabet of
+RFC 4648, in lower case: a-z, then 2-7. **Of a UUID.** 122 bits hold ``h`` and a hash of it;
+``puts.spelled_uuid`` has the places. **Of combinations.** The numbers below ``size`` stand for the
+combinations of a pattern's even pieces. ``left * right`` is ``size`` or a little more; the two are
+similar. A number is split:: l, r = divmod(number, right) l = (l + F0(r)) % left r = (r + F1(l)) %
+right l = (l + F2(r)) % left and so on, ``rounds`` times r = (r + F3(l)) % right number = l * right
++ r again from the top while number >= size *Why it is one.* A round changes one half by an amount
+that depends only on the other half, which stays the same. So subtracting that amount undoes it, and
+all rounds together permute the numbers below ``left * right``. If that is more than ``size``,
+walking on from a number below ``size`` until the next one below ``size`` permutes those: the
+permutation's cycles stay, with what is too large left out of them (Black and Rogaway, "Ciphers with
+Arbitrary Finite Domains", CT-RSA 2002). With ``left`` the root of ``size``, less than one number in
+``left`` is too large.
 
 ``F`` is a multiply-shift of a keyed mix. With ``t = x * ROUND_1 + key``, folded as ``t ^ t >> 32``,
 and then times ``ROUND_2``, it is ``t * modulus >> 64``: of t, for a modulus of b bits, the b lowest
-ones count as zeros if b is at most 32. Each round has a key of its own.
+ones count as zeros if b is at most 32. Each round has its own key.
 
 A Feistel network over sums; on few rounds for small domains see Morris, Rogaway and Stegers, "How
-to Encipher Messages on a Small Domain", CRYPTO 2009. This is no encryption: it has to look random,
-not to withstand an enemy.
+to Encipher Messages on a Small Domain", CRYPTO 2009. This is not encryption: it has to look random,
+not resist an attacker.
 """
 
 from __future__ import annotations
@@ -92,7 +82,7 @@ ROUND_2: Final = 0xD6E8FEB86659FD93
 """Multipliers of a round's mix: the golden ratio's, and that of Evensen's rrmxmx."""
 
 MOST_COMBINATIONS: Final = 2**63
-"""The largest domain whose halves need not be of whole pieces: a number of it fits into a word."""
+"""The largest domain whose halves need not be of whole pieces: its numbers fit into a word."""
 
 BALANCED: Final = 16
 """How much larger one half may be than the other, for the pieces to be split between two."""
@@ -107,7 +97,7 @@ class Permutation:
 
     @classmethod
     def keyed(cls, seed: int, vault: str, kind: str) -> Permutation:
-        """Return the permutation of one seed, vault and kind; those of others are unrelated."""
+        """Return the permutation of one seed, vault and kind; it is unrelated to all others."""
         key = hashlib.blake2b(f"{seed}/{vault}/{kind}".encode(), digest_size=16).digest()
         offset, gamma = (int.from_bytes(half, "little") for half in (key[:8], key[8:]))
         return cls(offset, gamma | 1)

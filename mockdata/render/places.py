@@ -10,7 +10,7 @@ __all__ = ["Place"]
 
 
 class Place(NamedTuple):
-    """A file that is there already, and an offset in it."""
+    """An existing file, and an offset in it."""
 
     path: str
     identity: tuple[int, int]

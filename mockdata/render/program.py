@@ -91,10 +91,10 @@ class Line:
 class Program:
     """Steps, in order, and the rows that they fill.
 
-    Programs of the same content are one object in a process: they travel packed, under a digest,
-    and are unpacked when one arrives for the first time. ``quoted`` says of each column whether the
-    layout puts it into CSV's quotes. ``bias`` is how much likelier than another a combination of
-    evenly drawn pieces is, at most. With ``offsets``, those of each output's lines are wanted too.
+    Programs of the same content are one object in a process: they are sent packed, with a digest,
+    and unpacked only when they first arrive. ``quoted`` says for each column whether the layout
+    puts it in CSV quotes. ``bias`` is how much likelier one combination of evenly drawn pieces can
+    be than another. ``offsets`` asks for the offsets of each output's lines as well.
     """
 
     def __init__(
@@ -110,11 +110,11 @@ class Program:
         self.registers, self.steps, self.lines = registers, steps, lines
         self.quoted, self.bias, self.offsets = quoted, bias, offsets
         self.place: Place | None = None
-        """A file that has ``packed``: then no task carries it, and a process reads it once."""
+        """A file that has ``packed``: tasks then need not carry it, and a process reads it once."""
 
     @cached_property
     def packed(self) -> bytes:
-        """The program as another process is given it."""
+        """The program in the form that another process receives."""
         import pickle
 
         content = (self.registers, self.steps, self.lines, self.quoted, self.bias)
@@ -122,7 +122,7 @@ class Program:
 
     @cached_property
     def digest(self) -> bytes:
-        """What tells it from other programs."""
+        """Identifies the program."""
         return hashlib.blake2b(self.packed, digest_size=16).digest()
 
     def __reduce__(self) -> tuple[Callable[..., Program], tuple[Any, ...]]:

@@ -158,7 +158,7 @@ class Puts:
     ) -> tuple[list[tuple[Words | None, NDArray[np.intp]]], tuple[int, int]]:
         """Return the first terms for which no record need be looked at: sums by row.
 
-        Beside them, what literals add, and the parity of all these digits.
+        Also return what literals add, and the parity of all these digits.
         """
         found: list[tuple[Words | None, NDArray[np.intp]]] = []
         total, parity = 0, 0
@@ -248,8 +248,8 @@ def spelled_uuid(h: Words, work: Words, places: Words) -> tuple[Words, Words, Wo
     """Return hashes as the 32 digits of version 4 UUIDs, 8 at a time, within ``places``.
 
     The low halves of the hash's 8 bytes are the first 8 digits, and the high halves the next 8,
-    but for the version's: the half that it replaces is the 25th digit. The others are of a hash of
-    the hash.
+    except for the version digit: the half that it replaces is the 25th digit. The other digits come
+    from a hash of the hash.
     """
     count = len(h)
     words = [places[k * count : (k + 1) * count] for k in range(4)]

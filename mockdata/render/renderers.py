@@ -1,7 +1,7 @@
 """Which renderer runs programs: the compiled one where it is built, else numpy's.
 
 Both make the same bytes. The environment variable ``MOCKDATA_RENDERER`` chooses one by its name,
-``native`` or ``numpy``. Only what is used is imported: numpy is not for free.
+``native`` or ``numpy``. Only the one in use is imported: importing numpy takes time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Renderer(Protocol):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the buffers that are this renderer's own."""
+        """How many bytes this renderer's own buffers have."""
         ...
 
     def render(self, start: int, stop: int, /) -> list[memoryview]:
@@ -55,16 +55,16 @@ class Renderer(Protocol):
     def offsets(self, output: int, count: int, batch: int, /) -> memoryview:
         """Return the bytes of Arrow's offsets of the ``count`` lines that were rendered last.
 
-        They are 32-bit integers of this machine: of every ``batch`` lines, and of those that are
-        left, one more than there are lines, from 0 on.
+        They are 32-bit integers of this machine. Every ``batch`` lines, and the lines left over,
+        have one more offset than there are lines, beginning with 0.
         """
         ...
 
 
 def chosen() -> str:
-    """Return the name of the renderer that is used.
+    """Return the name of the renderer in use.
 
-    Raises PlanError if the environment asks for one that there is not.
+    Raises PlanError if the environment asks for one that is not available.
     """
     name = os.environ.get(VARIABLE, "")
     if name and name not in RENDERERS:
@@ -80,7 +80,7 @@ def chosen() -> str:
 
 @lru_cache(1)
 def is_built() -> bool:
-    """Return whether the compiled renderer is there, and can be used on this machine."""
+    """Return whether the compiled renderer exists and works on this machine."""
     try:
         from mockdata.render import _native  # noqa: F401
     except ImportError:

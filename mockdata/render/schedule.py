@@ -1,8 +1,8 @@
-"""The order of steps, and how wide the texts are that they put.
+"""The order of steps, and the widths of the texts that they put.
 
 A text is put as soon as its row is known. numpy moves 1, 2, 4, 8 and 16 bytes three times as fast
-as other widths. So a text of another width is widened: by literals that stand behind it anyway, and
-over places that are filled later. Where that is not possible it is put in two parts that overlap.
+as other widths. So a text of another width is widened: by literals that follow it anyway, and over
+places that are filled later. Where that is not possible it is put in two parts that overlap.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def reads(step: Step) -> tuple[int, ...]:  # noqa: PLR0911
 def needed(steps: Sequence[Step], registers: Iterable[int]) -> set[int]:
     """Return which steps are needed to compute registers, by their numbers.
 
-    Of a fraction's digits, those before one that is needed are needed, too.
+    If a digit of a fraction is needed, so are the digits before it.
     """
     wanted, chosen = {*registers}, set[int]()
     for turn in reversed(range(len(steps))):
@@ -183,7 +183,7 @@ def _behind(
 
 
 def _room(line: Line, offset: int) -> int:
-    """Return where the units end that are moved together with that of an offset."""
+    """Return where the units end that are moved together with the one at an offset."""
     if not line.unit:
         return len(line.template)
     last = offset // line.unit
@@ -193,7 +193,7 @@ def _room(line: Line, offset: int) -> int:
 
 
 def _parts(width: int) -> list[tuple[int, int]]:
-    """Return where a text is cut into parts that numpy moves fast, and how wide they are."""
+    """Return where to cut a text into parts that numpy moves fast, and how wide they are."""
     if width > WIDEST:
         starts = [*range(0, width - WIDEST, WIDEST), width - WIDEST]
         return [(start, WIDEST) for start in starts]

@@ -81,8 +81,8 @@ Factor = Texts | Numbers | Days | Names
 class Table:
     """Texts: every combination of the factors' texts, the first factor most significant.
 
-    ``end`` stands behind each. Of this, the bytes from ``start`` up to ``start + width`` are the
-    table's, zeros where a text is shorter; all of the longest text if ``width`` is 0.
+    ``end`` follows each text. The table has the bytes from ``start`` up to ``start + width``, with
+    zeros where a text is shorter; if ``width`` is 0, it has all bytes of the longest text.
     """
 
     factors: tuple[Factor, ...]
@@ -93,7 +93,7 @@ class Table:
 
 @frozen
 class Weights:
-    """Weights of a table's rows: of a table of the census by its name, or the numbers."""
+    """Weights of a table's rows: the name of a census table, or the numbers themselves."""
 
     source: str
     weights: tuple[int, ...] = ()
@@ -168,7 +168,7 @@ class Wide:
 class Scatter:
     """``left * rounds.right + right`` = ``number``, permuted; ``tweak`` is added to every key.
 
-    A number that is not below ``rounds.size`` is taken modulo it; ``tweak`` is -1 where there is
+    A number that is not below ``rounds.size`` is reduced modulo it; ``tweak`` is -1 if there is
     none.
     """
 

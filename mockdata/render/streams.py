@@ -52,7 +52,7 @@ class Compiler:
         return [found.item for found in self.row(column, self._index(column, INDEX)).drawn]
 
     def look_ahead(self, column: Column) -> None:
-        """Note where the pieces of the columns that a column is made of have to be apart."""
+        """Note where pieces must stay apart in the columns that a column is made of."""
         key = column.vault, column.side
         if key in self._cuts:
             return
@@ -73,7 +73,7 @@ class Compiler:
                 }
 
     def once(self, key: object, make: Callable[[int], Step]) -> int:
-        """Return the register of a step that is made once, whoever needs it."""
+        """Return the register of a step that is made only once, however often it is needed."""
         if key not in self._known:
             self._known[key] = register = self.steps.register()
             self.steps.made.append(make(register))
@@ -106,21 +106,21 @@ class Compiler:
         self.bias = max(self.bias, bias)
 
     def referred(self, column: Column, piece: of.Reference, index: int) -> list[Item]:
-        """Return the items of what another vault has at an index."""
+        """Return the items of another vault's text at an index."""
         other = column.referred(piece)
         places = places_of(other, piece.what) or range(len(other.pieces))
         row = self.row(other, self._index(other, index))
         return [self._cased(found, other, piece.case) for found in row.at(places)]
 
     def _cased(self, found: Drawn, column: Column, case: of.Case) -> Item:
-        """Return what is drawn in a case, if it is by its weight."""
+        """Return the item that was drawn; if it was drawn by weight, in the given case."""
         piece = column.pieces[found.place]
         if not case or not isinstance(piece, of.Weighted):
             return found.item
         return Cell((weighted_factor(replace(piece, case=case), self.escape),), found.pick)
 
     def _index(self, column: Column, index: int) -> int:
-        """Return the register of which record of its vault a column has at an index."""
+        """Return the register that says which record of its vault a column has at an index."""
         size = column.distinct
         if size is None:
             return index
@@ -129,7 +129,7 @@ class Compiler:
         return self.once((key, index), lambda out: Distinct(out, index, key, size))
 
     def row(self, column: Column, index: int) -> Row:
-        """Return what a column consists of at the record of its vault that a register has."""
+        """Return what a column consists of at the record whose index is in a register."""
         key = column.vault, column.side, index
         if key not in self._rows:
             cuts = self._cuts[column.vault, column.side]
@@ -186,7 +186,7 @@ class _Stream:
         cuts: set[int],
         tweak: int = -1,
     ) -> None:
-        """Have pieces hold a permuted number."""
+        """Make pieces hold a permuted number."""
         sizes = [piece.size for _, piece in evens]
         for part, register in self._compiler.scattered(self._column, number, sizes, tweak):
             made = self._groups(evens[part], pieces, cuts)
@@ -248,7 +248,7 @@ class _Stream:
         return self._compiler.hash(self._column, self._index)
 
     def _made(self, place: int, piece: of.Piece, before: Sequence[Drawn]) -> list[Drawn]:
-        """Return what a piece adds to what stands before it."""
+        """Return what a piece adds to the items before it."""
         if place in self._inside:
             return []
         if isinstance(piece, of.Even):
@@ -298,10 +298,10 @@ class _Stream:
         return Drawn(place, Cell((factor,), out), None, out)
 
     def same(self, row: Row) -> list[Drawn]:
-        """Return a text of a value's pieces, some of them kept and the others computed anew.
+        """Return a text made of a value's pieces: some are kept, the others are computed anew.
 
-        The free even pieces are permuted by rounds keyed with the kept ones, so that values which
-        agree in what is kept have different tokens. Other free pieces are drawn by all of these.
+        The free even pieces are permuted by rounds keyed with the kept ones. So values that share
+        the kept pieces have different tokens. Other free pieces are drawn from all of these.
         """
         left, right = self._column.kept
         ends = left, len(self._pieces) - right

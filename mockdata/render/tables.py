@@ -38,7 +38,7 @@ LOWER: Final = np.uint8(ord("a") - ord("A"))
 
 @lru_cache(KEPT)
 def texts(table: Table) -> NDArray[np.void]:
-    """Return the texts of a table, of one width, with zeros behind shorter ones."""
+    """Return the texts of a table, padded with zeros to one width."""
     matrix, sizes = _matrix(table)
     end = np.frombuffer(table.end, np.uint8)
     whole = np.zeros((len(matrix), matrix.shape[1] + len(end)), np.uint8)
@@ -141,7 +141,7 @@ def _texts(
 
 
 def _numbers(numbers: NDArray[np.uint64], width: int) -> tuple[Bytes, NDArray[np.intp]]:
-    """Return numbers in ``width`` digits, or without zeros before them, from the left on."""
+    """Return numbers in ``width`` digits, or without leading zeros, from the left on."""
     most = max(width, len(str(int(numbers[-1]))))
     if not width and len(str(int(numbers[0]))) < most:
         return _texts(numbers.astype(f"S{most}"))
@@ -182,7 +182,7 @@ def _days(first: int, size: int, form: str) -> Bytes:
 
 
 def _months(months: NDArray[np.datetime64], directive: str) -> Bytes:
-    """Return what a directive writes of every day of a month."""
+    """Return what a directive writes for every day of a month."""
     year, month = np.divmod(months.astype(np.intp) + 1970 * 12, 12)
     if directive == "b":
         return _texts(np.array(MONTHS, np.bytes_))[0][month]

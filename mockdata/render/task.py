@@ -27,7 +27,7 @@ KEPT_BYTES: Final = 4 * 2**20
 are written at a time. A vault's are 0.3 to 2 MB."""
 
 BATCH_BYTES: Final = 2**24
-"""Bytes that the lines of a batch may have: of wide tables, a batch has fewer records."""
+"""Bytes that the lines of a batch may have: for wide tables, a batch has fewer records."""
 
 BLOCK_BYTES: Final = 2**20
 """Bytes of a block that is rendered and written at a time: what a core's cache holds."""
@@ -76,10 +76,10 @@ def render(
 ) -> list[tuple[int, ...]]:
     """Write the lines of the indices from ``start`` up to ``stop`` to a place for each output.
 
-    Where offsets are wanted, those of each output have a place behind the places of all outputs.
+    If offsets are wanted, each output's offsets have a place after the places of all outputs.
 
-    Returns the bytes that each output has of each ``batch`` records, the last of which may be
-    fewer; they are as many as are rendered at a time if None. Raises OSError, with the file's name.
+    Returns how many bytes each output has for each ``batch`` records; the last may be smaller. If
+    None, a batch is what is rendered at a time. Raises OSError, with the file's name.
     """
     most = _block_size(program)
     batch = most if batch is None else batch
@@ -104,10 +104,10 @@ def render(
 
 
 def blocks(program: Program, start: int, stop: int) -> Iterator[list[memoryview]]:
-    """Yield the lines of each output of the indices from ``start`` up to ``stop``, by blocks.
+    """Yield the lines of each output for the indices from ``start`` up to ``stop``, block by block.
 
-    Where offsets are wanted, those of each output follow, and begin with 0 in each block. What is
-    yielded is there until the next block is asked for.
+    If offsets are wanted, each output's offsets follow, and begin with 0 in each block. A block is
+    valid only until you ask for the next one.
     """
     found = _renderers.get(program, min(_block_size(program), stop - start))
     for first in range(start, stop, found.capacity):
@@ -140,9 +140,9 @@ def _sizes(renderer: Renderer, outputs: int, count: int, batch: int) -> list[tup
 def _with_offsets(
     renderer: Renderer, sizes: Sequence[tuple[int, ...]], count: int, batch: int
 ) -> tuple[list[tuple[int, ...]], list[memoryview]]:
-    """Return the bytes of each batch with those of its offsets, and the offsets of each output.
+    """Return the bytes of each batch including its offsets, and the offsets of each output.
 
-    The offsets of a batch begin with 0, whatever the batch before it.
+    The offsets of each batch begin with 0.
     """
     made = [renderer.offsets(output, count, batch) for output in range(len(sizes[0]))]
     lengths = [min(batch, count - first) for first in range(0, count, batch)]
@@ -154,7 +154,7 @@ def _with_offsets(
 
 
 class Writing:
-    """Writes to a file from a place on, whole or not at all: a short write goes on or raises."""
+    """Writes to a file from a place on, in full: it continues a short write, or raises."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -167,7 +167,7 @@ class Writing:
         os.close(self._file)
 
     def __call__(self, lines: memoryview) -> None:
-        """Write lines behind those that are written."""
+        """Write lines after those already written."""
         while lines:
             try:
                 written = os.write(self._file, lines)

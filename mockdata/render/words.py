@@ -83,7 +83,7 @@ def walk(
     tweak: Words | None,
     scratch: tuple[Words, Words, Words],
 ) -> None:
-    """Permute those again, and again, that have become more than there are combinations."""
+    """Permute numbers again until all are below the number of combinations."""
     size, of_right = U(rounds.size), U(rounds.right)
     number = np.multiply(left, of_right, out=scratch[0][: len(left)])
     np.add(number, right, out=number)
