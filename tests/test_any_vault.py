@@ -22,6 +22,7 @@ from mockdata.render.batch import BATCH
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES
 from mockdata.render.renderers import renderer as renderer_of
+from mockdata.render.task import blocks
 from mockdata.testing import ListSink
 from mockdata.vaults.catalogue import READY_MADE
 from mockdata.workers import pool
@@ -384,6 +385,15 @@ async def test_batches_of_a_wide_table_have_fewer_rows():
     await mockdata.generate({table: 4_000}, sink=lambda batch: sizes.append(len(batch)), **RUN)
     assert sum(sizes) == 4_000
     assert 2**23 < max(sizes) * 100 * 101 <= 2**24
+
+
+def test_a_wide_table_is_rendered_in_blocks_that_a_cache_holds():
+    table = mockdata.Table("wide", {f"c{k}": "[a-z]{100}" for k in range(40)})
+    (rows,) = plan_run({table: 4_000}, **RUN).vaults
+    program = compile_program(rows.resolved.columns, CSV_LINES, **RUN)
+    sizes = [sum(map(len, outputs)) for outputs in blocks(program, 0, 4_000)]
+    assert sum(sizes) == 4_000 * 40 * 101
+    assert 2**19 < max(sizes) <= 2**20
 
 
 @pytest.mark.parametrize("sink", [mockdata.CsvSink, mockdata.JsonlSink, mockdata.ParquetSink])

@@ -1,5 +1,6 @@
 """The compiled renderer: it takes no program that it could not run, and is chosen by its name."""
 
+import datetime as dt
 import hashlib
 import os
 import struct
@@ -17,7 +18,10 @@ from mockdata.errors import PlanError
 from mockdata.render import renderers
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES, Columns, json_objects
+from mockdata.render.native_tables import packed
+from mockdata.render.steps import Days
 from mockdata.vaults.catalogue import READY_MADE
+from mockdata.vaults.dates import spelled
 from mockdata.vaults.resolve import Resolver
 from mockdata.vaults.vault import Vault
 
@@ -281,3 +285,19 @@ def test_an_unknown_renderer_is_wrong_use_in_one_line(words, mockdata_command, t
     assert ended.stderr.count("\n") == 1
     assert "MOCKDATA_RENDERER: 'fortran' is no renderer: native or numpy" in ended.stderr
     assert not [*tmp_path.iterdir()]
+
+
+@settings(deadline=None)
+@given(
+    first=st.dates(),
+    size=st.integers(1, 3_000),
+    form=st.sampled_from(
+        ["%Y-%m-%d", "%d %b %y", "%d", "né le %d.%m.%Y (%d%b)", "%b", "%j/%Y", "%Y%j%d"]
+    ),
+)
+def test_a_table_of_days_has_each_day_as_it_is_spelled_alone(first, size, form):
+    size = min(size, (dt.date.max - first).days + 1)
+    table = packed((Days(first.toordinal(), size, form),))
+    texts = "".join([spelled(first + dt.timedelta(k), form) for k in range(size)]).encode()
+    assert (table.rows, table.rows * table.width) == (size, len(texts))
+    assert table.content[: len(texts)] == texts

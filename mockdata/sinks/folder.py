@@ -41,7 +41,7 @@ LOCK_WAIT: Final = 5.0
 LOCK_CHECK: Final = 0.01
 """Seconds between two looks."""
 
-REMOVERS: Final = 8
+REMOVERS: Final = 4
 """Threads that remove files at a time: large files take long to remove."""
 
 
