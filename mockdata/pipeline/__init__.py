@@ -1,1 +1,1 @@
-"""How a run goes: what is asked for, checked; producers, streams and consumers; the report."""
+"""A run: the checked plan; producers, streams and consumers; the report."""

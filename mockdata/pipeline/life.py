@@ -41,7 +41,7 @@ async def opened(sink: Sink, run: Run) -> AsyncIterator[Life]:
 
 
 class Life:
-    """The task in which a sink is entered and left, and what it is told."""
+    """The task that enters and leaves a sink, and passes events to it."""
 
     session: Session
 
@@ -134,7 +134,7 @@ def _context(sink: Sink, run: Run) -> AbstractAsyncContextManager[object]:
 
 
 def _session(target: object, run: Run) -> Session:
-    """Return what a sink yields as a session. Raises PlanError for what is none."""
+    """Return what a sink yields as a session. Raises PlanError if it is not one."""
     if not (callable(target) or isinstance(target, Session)):
         raise PlanError(
             "sink", f"yields {shown(target)}, which is neither an async callable nor a Session"
@@ -189,7 +189,7 @@ def _outcome(task: asyncio.Task[None]) -> BaseException | None:
 
 
 def _others(error: BaseException | None, failure: BaseException) -> Iterator[BaseException]:
-    """Yield the errors that were raised beside a failure, out of the groups that they are in."""
+    """Yield the errors raised along with a failure, taken out of their groups."""
     if error is None or error is failure or isinstance(error, asyncio.CancelledError):
         return
     if isinstance(error, BaseExceptionGroup):

@@ -59,7 +59,7 @@ def plan_run(
     start: Counts = 0,
     part: tuple[int, int] = (1, 1),
 ) -> Run:
-    """Check what is asked for and return the run; see ``mockdata.generate`` for the arguments.
+    """Check the arguments, which are those of ``mockdata.generate``, and return the run.
 
     Raises PlanError, which names the argument and says what is allowed (for a renderer that there
     is not, too), and OSError if a file of
@@ -146,7 +146,7 @@ def _records(counts: Counts, defined: Definitions) -> dict[str, int]:
 
 
 def _starts(start: Counts, records: Mapping[str, int]) -> dict[str, int]:
-    """Return the first index of each vault that is asked for. All indices are below 2**40."""
+    """Return the first index of each requested vault. All indices are below 2**40."""
     if not isinstance(start, Mapping):
         first = _whole("start", start, 0, MAX_COUNT)
         start = dict.fromkeys(records, first)

@@ -74,7 +74,7 @@ class Stage:
     meter: Meter
     tasks: Tasks
     ahead: int
-    """How many tasks of a vault are under way behind the one that is waited for."""
+    """How many tasks of a vault are under way after the one that is awaited."""
     bucket: TokenBucket | None
     share: int
     """Bytes of a task's slab, as far as that is a batch or more."""
@@ -154,7 +154,7 @@ async def produce_batches(stage: Stage, job: Job, send: MemoryObjectSendStream[I
 async def produce_encoded(
     stage: Stage, job: Job, function: bytes, send: MemoryObjectSendStream[Items]
 ) -> None:
-    """Have the workers encode batches, and send on what comes of them."""
+    """Have the workers encode batches, and send on the results."""
     ranges = job.vault.ranges(stage.session.batch_of(job.vault.name))
     tasks = (_EncodeTask(stage, job, function, start, stop) for start, stop in ranges)
     await _send_in_order(stage, tasks, send, 1)
@@ -166,7 +166,7 @@ async def _send_in_order(
     send: MemoryObjectSendStream[Items],
     together: int,
 ) -> None:
-    """Begin one task after the other, and send on what is made, so many items at a time."""
+    """Begin one task after the other, and send on the results, ``together`` items at a time."""
     begun: deque[_SlabTask | _EncodeTask] = deque()
 
     async def send_first() -> None:
@@ -195,7 +195,7 @@ async def _send(send: MemoryObjectSendStream[Items], batches: Items) -> None:
 
 
 class _SlabTask(Task[list[tuple[int, ...]]]):
-    """A range that is being rendered to a slab, for batches of up to ``most`` records."""
+    """A range being rendered to a slab, for batches of up to ``most`` records."""
 
     def __init__(self, stage: Stage, job: Job, start: int, stop: int, most: int) -> None:
         *self._begins, size = accumulate(job.most(stop - start), initial=0)
@@ -296,7 +296,7 @@ async def produce_files(
 
 
 class _FileTask(Task[list[tuple[int, ...]]]):
-    """A range that is being written to a sink's files, as a receipt says."""
+    """A range being written to a sink's files, as its receipt says."""
 
     def __init__(self, stage: Stage, job: Job, receipt: Receipt, places: Sequence[Place]) -> None:
         start, stop = receipt.start, receipt.start + receipt.records
@@ -316,7 +316,7 @@ class _FileTask(Task[list[tuple[int, ...]]]):
 
 
 def _place(file: File) -> Place:
-    """Return a place in a file that is there already, wherever the workers have been started."""
+    """Return a place in an existing file, valid whatever folder the workers were started in."""
     status = os.stat(file.path)
     path = file.path if os.path.isabs(file.path) else os.path.join(os.getcwd(), file.path)
     return Place(path, (status.st_dev, status.st_ino), file.offset)

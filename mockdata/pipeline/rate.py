@@ -15,7 +15,7 @@ BURST: Final = 0.1
 
 
 class TokenBucket:
-    """Holds a run to ``rate`` records a second, whichever vaults they are of.
+    """Holds a run to ``rate`` records a second, all vaults together.
 
     What is taken goes when all that was taken before it is paid for, first come, first served. So
     what goes in ``t`` seconds, from any moment on, is at most ``rate * (t + BURST)`` records and
@@ -42,7 +42,7 @@ class TokenBucket:
             await self._sleep(wait)
 
     def _reserve(self, records: int) -> float:
-        """Return the moment at which records may go, and have the next ones wait for them."""
+        """Return when these records may go; the next ones wait longer."""
         begin = max(self._paid, self._clock() - BURST)
         self._paid = begin + records / self._rate
         return begin

@@ -68,7 +68,7 @@ class Follower:
     """An ``on_progress`` that also hears of what a sink delivers."""
 
     def __call__(self, progress: Progress) -> None:
-        """Take notice of what has been taken."""
+        """Count what the sink has taken."""
         raise NotImplementedError
 
     def delivering(self, delivery: Callable[[], Delivery | None]) -> None:
@@ -109,7 +109,7 @@ class Meter:
             self._on_progress.delivering(delivery)
 
     def check_complete(self) -> None:
-        """Raise MockDataError unless every record that was asked for has been taken."""
+        """Raise MockDataError unless the sink has taken every record."""
         for vault, total in self._totals.items():
             taken = self._taken[vault].records
             if taken != total:

@@ -117,7 +117,7 @@ async def generate(
 
 @frozen
 class Means:
-    """What a run is made with, and who is told of its progress."""
+    """What a run uses, and the function that follows its progress."""
 
     rate: float | None
     workers: int
@@ -182,7 +182,7 @@ generate_sync = _sync(generate)
 
 @contextmanager
 def _emptied(receive: MemoryObjectReceiveStream[Any]) -> Iterator[None]:
-    """Close the receiving end of a stream at last, and let go of what it holds."""
+    """Close the receiving end of a stream at the end, and drop what it holds."""
     with receive:
         try:
             yield
@@ -271,6 +271,6 @@ def records_of(batch: Batch | Encoded) -> Records:
 
 
 def name_records(error: BaseException, records: Records) -> None:
-    """Note on an error which records it was raised over."""
+    """Add a note to an error that names its records."""
     vault, start, stop = records
     error.add_note(f"mockdata: at {vault} records {start} to {stop - 1}")

@@ -56,16 +56,16 @@ class BatchStream:
         self._queue = asyncio.Queue[Batch | None](maxsize=1)
 
     async def put(self, batch: Batch) -> None:
-        """Have a batch taken behind those before it."""
+        """Queue a batch."""
         await self._queue.put(batch)
 
     async def end(self, error: Exception | None = None) -> None:
-        """Have the stream end behind what was put; an error is raised there."""
+        """End the stream after what was queued; if there is an error, raise it there."""
         self._error = error
         await self._queue.put(None)
 
     def close(self) -> None:
-        """Let go of what was not taken. Who still waits, or asks, does not take it for the end."""
+        """Drop what was not taken. Anyone still waiting gets an error and not the end."""
         if self._queue.empty() or self._queue.get_nowait() is not None:
             self._error = RuntimeError("the stream was closed before its end")
         self._queue.put_nowait(None)

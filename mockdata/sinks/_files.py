@@ -41,7 +41,7 @@ TEMPORARY: Final = ".mockdata-tmp"
 """What the names of files end with that are not complete yet."""
 
 EARLIER: Final = "-earlier"
-"""What stands behind that in the name of an earlier file while another one takes its place."""
+"""Added to the name of an earlier file while a new one takes its place."""
 
 LOCK: Final = ".mockdata-lock"
 """The file that is locked while a run renames its files."""
@@ -69,7 +69,7 @@ KINDS: Final = {
 
 
 def create_locked(path: str) -> BinaryIO:
-    """Create a file that is not there yet, following no link, and lock it until it is closed."""
+    """Create a new file, following no link, and lock it until it is closed."""
     while True:
         file = open(path, "x+b", buffering=0)  # noqa: SIM115, for the caller to close
         try:
@@ -84,7 +84,7 @@ def create_locked(path: str) -> BinaryIO:
 
 
 def final_path(path: str) -> str:
-    """Return the final path that goes with a temporary one; any other is its own."""
+    """Return the final path for a temporary one, and any other path unchanged."""
     folder, name = os.path.split(path)
     match = LEFTOVER.fullmatch(name)
     return os.path.join(folder, match[1]) if match else path
@@ -100,7 +100,7 @@ def identity(file: str | int) -> str | None:
 
 
 def check_place(final: str, *, clobber: bool) -> bool:
-    """Return whether there is an earlier file of that name, which may be replaced.
+    """Return whether there is an earlier file of that name to replace.
 
     Raises FileExistsError if it may not be, and OSError if it is something else than a file.
     """
@@ -239,7 +239,7 @@ class FolderLock:
         os.ftruncate(file, 0)
 
     def begin(self, files: Mapping[str, str]) -> None:
-        """Write down what is going to be renamed: temporary paths, and the files' identities."""
+        """Record what will be renamed: temporary paths, and the files' identities."""
         text = "".join(f"{new} {os.path.basename(path)}\n" for path, new in files.items())
         self._write(text.encode())
         if self._fsync:

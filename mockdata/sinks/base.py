@@ -1,4 +1,4 @@
-"""What a sink is: the protocol that the pipeline asks of it, and the run that it is told about."""
+"""What a sink is: the protocol that it implements, and the run that it gets."""
 
 from __future__ import annotations
 

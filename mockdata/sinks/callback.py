@@ -1,4 +1,4 @@
-"""A function of the user's that is given each batch."""
+"""A user's function that gets each batch."""
 
 from __future__ import annotations
 

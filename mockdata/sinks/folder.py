@@ -36,7 +36,7 @@ from mockdata.workers.tasks import note_later_error, off_the_loop
 __all__ = ["Folder", "NewFile", "check_names"]
 
 LOCK_WAIT: Final = 5.0
-"""Seconds that a run waits for another one that renames its files, which takes less than one."""
+"""Seconds that a run waits while another renames its files; that takes less than one."""
 
 LOCK_CHECK: Final = 0.01
 """Seconds between two looks."""
@@ -47,7 +47,7 @@ REMOVERS: Final = 4
 
 @frozen
 class NewFile:
-    """A file to be made: its name, what it begins with, and about how many bytes come to it."""
+    """A file to be made: its name, its header, and about how many bytes follow."""
 
     name: str
     header: bytes = b""
@@ -129,7 +129,7 @@ def _as_given(folder: str, given: str) -> Iterator[None]:
 
 
 class _Files:
-    """The files of one run, which get their names together or not at all."""
+    """The files of one run. They get their names together or not at all."""
 
     grace = 0.0
 
@@ -147,7 +147,7 @@ class _Files:
         self._files = [file for each in self._of_vaults.values() for file in each]
 
     def create(self) -> None:
-        """Make the files, in a folder that is made, or freed of what killed runs have left."""
+        """Make the files, and the folder if needed, and remove what killed runs have left there."""
         remove_leftovers(self._folder)
         for file in self._files:
             check_place(file.final, clobber=self._options.clobber)
@@ -176,7 +176,7 @@ class _Files:
             file.check()
 
     async def commit(self) -> None:
-        """Give the files their names, once all of them are whole."""
+        """Give the files their names, once all are complete."""
         if self._options.fsync:
             await off_the_loop(self._sync)
         await self._take_lock()
@@ -234,7 +234,7 @@ class _Files:
 
 
 def _check_room(folder: str, size: float) -> None:
-    """Raise OSError if files of ``size`` bytes do not fit on the disk, unless that is not known."""
+    """Raise OSError if files of ``size`` bytes are known not to fit on the disk."""
     place = folder
     while not os.path.exists(place):
         place = os.path.dirname(place)
@@ -269,7 +269,7 @@ class _File:
         self.append(self._header)
 
     def append(self, content: bytes | memoryview) -> None:
-        """Write at the end, whole or not at all: a short write goes on or raises."""
+        """Write everything at the end: continue a short write, or raise."""
         with naming(self.temporary), memoryview(content) as left:
             while left:
                 left = left[os.write(self.number, left) :]  # noqa: PLW2901

@@ -29,7 +29,7 @@ class NewFiles(Protocol):
         ...
 
     async def check(self) -> None:
-        """Raise OSError unless the files are there, as far as they are written."""
+        """Raise OSError unless the files are there, with everything written so far."""
         ...
 
     async def commit(self) -> None:

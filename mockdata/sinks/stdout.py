@@ -130,7 +130,7 @@ class _VaultWriter:
 
 
 class _Output:
-    """Writes what is put, one piece after the other, and leaves at once when cancelled.
+    """Writes pieces in order, and leaves at once when cancelled.
 
     What is put while something is written waits, and is then written in one go.
     """
@@ -143,13 +143,13 @@ class _Output:
         self._writing: asyncio.Task[None] | None = None
 
     async def put(self, rows: bytes | memoryview) -> None:
-        """Have rows written behind all that was put before. Raises OSError if that was not."""
+        """Queue rows to be written. Raises OSError if earlier ones could not be written."""
         self._waiting.append(rows)
         if self._writing is None or self._writing.done() or len(self._waiting) >= AHEAD:
             await self._begin()
 
     async def _begin(self) -> None:
-        """Begin to write what waits, when what is being written is."""
+        """Wait for the write under way, then begin to write what is queued."""
         if self._writing is not None:
             await self._writing
         rows, self._waiting = self._waiting, []
@@ -165,7 +165,7 @@ class _Output:
             await self._writing
 
     async def close(self) -> None:
-        """Wait no longer for what is being written. Raises OSError if it was not."""
+        """Stop waiting for the write under way. Raises OSError if it failed."""
         if self._writing is not None:
             self._writing.cancel()
             with suppress(asyncio.CancelledError):
@@ -173,13 +173,13 @@ class _Output:
 
 
 def _widen_pipe(stream: Any) -> None:
-    """Have a pipe hold the rows of a batch, where the system lets it: fewer turns to fill it."""
+    """Widen a pipe to hold the rows of a batch, if the system allows: fewer turns to fill it."""
     with suppress(AttributeError, OSError, ValueError):
         fcntl.fcntl(stream.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
 
 
 def _write(stream: Any, rows: Sequence[bytes | memoryview]) -> None:
-    """Write all of it behind what was printed before, as text if the stream takes nothing else."""
+    """Write everything after earlier output, as text if the stream takes nothing else."""
     buffer = getattr(stream, "buffer", None)
     with naming(STDOUT):
         _flush(stream)

@@ -17,7 +17,7 @@ NO_THREAD: Final = "can't start new thread"
 
 @contextmanager
 def naming(what: str) -> Iterator[None]:
-    """Have an OSError that has no file name say what was asked of the system.
+    """Name what was asked of the system in an OSError that has no file name.
 
     That no thread can be started is one too: Python makes it a RuntimeError of its own.
     """

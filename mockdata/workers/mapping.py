@@ -1,4 +1,4 @@
-"""A map of a file that does not keep the file open, which Python's own does before 3.13."""
+"""A map of a file that does not keep the file open. Python's own does, before 3.13."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ TRIES: Final = 5
 """How many workers may die of a task, while it is the only one, before its records are reported."""
 
 Records = tuple[str, int, int]
-"""A vault's name, and the first of its indices and the one behind the last."""
+"""A vault's name, its first index, and the index after its last."""
 
 
 @asynccontextmanager
@@ -61,7 +61,7 @@ def _pool(records: int, workers: int, executor: Executor | None) -> Pool:
 
 
 class Task(Generic[T]):
-    """A call that is under way in the workers, and is made again if they die of it."""
+    """A call under way in the workers. If it kills them, it is made again."""
 
     def __init__(self, pool: Pool, records: Records, call: Callable[[Executor], Future[T]]) -> None:
         self.records = records
@@ -81,7 +81,7 @@ class Task(Generic[T]):
 
 
 class Pool:
-    """Runs tasks in an executor that others keep, ``workers`` of them at a time."""
+    """Runs tasks in an executor that belongs to others, ``workers`` at a time."""
 
     def __init__(self, executor: Executor, workers: int) -> None:
         self.workers = workers
@@ -94,7 +94,7 @@ class Pool:
         return Task(self, records, lambda executor: executor.submit(function, *args))
 
     def start(self, call: Callable[[Executor], Future[T]]) -> tuple[Executor, Future[T]]:
-        """Call with the executor; return that, and the future, which never fails to be made."""
+        """Call with the executor, and return it with a future. There is always a future."""
         self._memory.look(self._processes())
         return self._executor, _started(call, self._executor)
 
@@ -103,7 +103,7 @@ class Pool:
         raise WorkerError(*task.records, str(reason) or "cancelled") from reason
 
     async def settle(self, tasks: Iterable[Task[Any]]) -> None:
-        """See to it that tasks which nothing waits for any more are done, or never begin."""
+        """Make sure that tasks nobody awaits any more are done, or never begin."""
         futures = [task.future for task in tasks]
         for future in futures:
             future.cancel()
@@ -122,7 +122,7 @@ class Pool:
 
 
 class WorkerPool(Pool):
-    """Runs tasks in processes of its own, and replaces those that die.
+    """Runs tasks in its own processes, and replaces those that die.
 
     When a worker dies, all tasks under way fail, and which of them it died of is unknown. So each
     is made again alone, in a process of its own: if that dies too, it died of this task.
@@ -169,7 +169,7 @@ class WorkerPool(Pool):
 
 @asynccontextmanager
 async def under_way(pool: Pool, *queues: Collection[Task[Any]]) -> AsyncIterator[None]:
-    """Leave only when each task that is left in a queue is done, or never began."""
+    """Leave only when every task left in a queue is done, or never began."""
     try:
         yield
     finally:

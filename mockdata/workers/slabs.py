@@ -121,7 +121,7 @@ class Slabs:
         return Place(slab.path, slab.identity)
 
     def share(self, slab: Slab) -> memoryview:
-        """Return the bytes of a slab that is written; it is lent again when no view is left."""
+        """Return the bytes of a written slab. It is lent again when no view is left."""
         lines = slab.read()
         self._lent.remove(slab)
         self._shared[slab] = None

@@ -1,4 +1,4 @@
-"""Task groups whose first error reaches the caller as it is, and threads for what may block."""
+"""Task groups that raise their first error unchanged, and threads for calls that may block."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Tasks:
         self._group.start_soon(run)
 
     def fail(self, error: BaseException) -> None:
-        """Stop every task because of an error, which counts if it is the first."""
+        """Stop every task because of an error. Only the first error counts."""
         if self.error is None:
             self.error = error
         elif self.error is not error and _kind(self.error) != _kind(error):
@@ -89,7 +89,7 @@ async def open_tasks() -> AsyncIterator[Tasks]:
 
 
 def check_event_loop() -> None:
-    """Raise PlanError unless the caller runs on asyncio, or an event loop that is one of its."""
+    """Raise PlanError unless the caller runs on asyncio, or on a loop like uvloop's."""
     try:
         asyncio.get_running_loop()
         is_asyncio = anyio.get_cancelled_exc_class() is asyncio.CancelledError
@@ -100,7 +100,7 @@ def check_event_loop() -> None:
 
 
 async def in_task(function: Callable[[Unpack[Ts]], Awaitable[T]], *args: *Ts) -> T:
-    """Await a function in a task of its own.
+    """Await a function in a new task.
 
     However often the caller is cancelled, the function is cancelled once, by its cancel scope: what
     it shields stays shielded, which a plain ``Task.cancel`` would not heed. If it returns all the

@@ -33,7 +33,7 @@ MOST_CHUNKS: Final = 2**20
 """Columns of all row groups: a footer has some 130 bytes for each, and is read as a whole."""
 
 SIZE: Final = 4
-"""Bytes of a footer's size, which stands between the footer and the magic at the end."""
+"""Bytes of a footer's size, which is between the footer and the final magic bytes."""
 
 FILE: Final = {"num_rows": 3, "row_groups": 4, "key_value_metadata": 5}
 GROUP: Final = {"columns": 1, "file_offset": 5, "num_rows": 3, "ordinal": 7}
@@ -63,7 +63,7 @@ class Assembly:
         """Bytes of the file so far, the magic at its beginning included."""
 
     def add(self, file: memoryview) -> memoryview:
-        """Return the bytes of a file's row group, which come next in this one."""
+        """Return the bytes of a file's row group, to be written next."""
         body, footer = _cut(file)
         _, (group,) = footer[FILE["row_groups"]][1]
         _move(group, self.size - len(MAGIC), len(self._groups))
@@ -73,7 +73,7 @@ class Assembly:
         return body
 
     def end(self) -> bytes:
-        """Return the footer, with which the file is complete."""
+        """Return the footer, which completes the file."""
         pairs = [
             {1: (BINARY, k.encode()), 2: (BINARY, v.encode())} for k, v in self._metadata.items()
         ]
@@ -89,7 +89,7 @@ class Assembly:
 
 
 def _cut(file: memoryview) -> tuple[memoryview, Struct]:
-    """Return what stands between a file's magic and its footer, and the footer."""
+    """Return what is between a file's magic bytes and its footer, and the footer."""
     end = len(file) - len(MAGIC)
     start = end - SIZE - int.from_bytes(file[end - SIZE : end], "little")
     return file[len(MAGIC) : start], read_struct(bytes(file[start : end - SIZE]))

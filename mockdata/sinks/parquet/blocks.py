@@ -17,14 +17,14 @@ __all__ = ["empty_file", "file_of", "record_batch", "schema_of"]
 TYPES: Final = {"string": pa.string(), "int64": pa.int64(), "date": pa.date32()}
 
 LEVEL: Final = 1
-"""Of zstd: what is random in the texts, level 3 makes no smaller, in twice the time."""
+"""The level of zstd. Level 3 takes twice the time, and random texts get no smaller."""
 
 PAGES: Final = {"max_rows_per_page": 2**20}
 """Pages are cut by their bytes, 1 MiB. By default newer versions cut them after 20,000 records as
 well, which takes a third more time; older ones know no such limit."""
 
 SAMPLE: Final = 2_000
-"""Records by which a column is judged."""
+"""How many records decide the encoding of a column."""
 
 FEW: Final = SAMPLE // 2
 """Different texts among them, up to which a dictionary makes a column smaller."""

@@ -22,7 +22,7 @@ IDS: Final = (b'"skyflow_id":"', b'"skyflow_id": "')
 ERROR: Final = b'"error"'
 
 NO_VAULT: Final = (ValueError, TypeError, LookupError, RecursionError)
-"""What reading an answer raises that is not one of a vault."""
+"""Errors raised by reading an answer that is not a vault's."""
 
 FAILED: Final = 500
 """The status of an error that gives none: it may pass another time."""
@@ -74,13 +74,13 @@ class Retries:
     longest: float = 30.0
 
     def wait(self, tried: int, retry_after: str | None) -> float:
-        """Return the seconds to wait behind a try, 1 for the first."""
+        """Return the seconds to wait after a try; the first is number 1."""
         jittered = random.uniform(0, min(self.longest, self.first * 2 ** (tried - 1)))  # noqa: S311
         return max(jittered, min(self.longest, _seconds(retry_after)))
 
 
 def _seconds(retry_after: str | None) -> float:
-    """Return the seconds that a Retry-After header means, which may be a number or a date."""
+    """Return the seconds that a Retry-After header gives, as a number or a date."""
     if retry_after is None:
         return 0.0
     try:

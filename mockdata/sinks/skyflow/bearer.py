@@ -43,7 +43,7 @@ class _Signalled(BaseException):
 
 
 def _typed() -> str:
-    """Ask for the token. A terminal gets its echo back before a signal does what it does."""
+    """Ask for the token. A signal takes effect only when the terminal echoes again."""
     came = 0
 
     def interrupt(number: int, _: object) -> NoReturn:
@@ -116,7 +116,7 @@ class Bearer:
             return self._token != refused
 
     def hide(self, text: str) -> str:
-        """Return a text without the token, or an earlier one, should it have it."""
+        """Return a text with the token, or an earlier one, taken out."""
         for token in sorted(self._known, key=len, reverse=True):  # one may be a part of another
             text = text.replace(token, HIDDEN)
         return text

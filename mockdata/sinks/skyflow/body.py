@@ -58,7 +58,7 @@ class Fields:
         )
 
     def layout(self) -> Rows:
-        """Return how a record and the comma behind it are rendered."""
+        """Return the layout of a record and the comma after it."""
         values = [f'{json.dumps(name)}:"' for name in self.values]
         tokens = [f'{json.dumps(name)}:"' for name in self.tokens]
         gaps = [f'",{value}' for value in values[1:]]
@@ -126,7 +126,7 @@ class Bodies:
         self._records = 0
 
     def take(self, batch: Batch) -> Iterator[Body]:
-        """Yield the bodies that are full with a batch, and with the last batch what is left."""
+        """Yield the bodies that a batch completes, and after the last batch the rest."""
         if self._records + len(batch) > self._size:
             yield self._body()
         self._kept.append(batch)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 NO_CONNECTION: Final = "client error (Connect)"
-"""The cause that an error has which came before there was a connection: refused, DNS, TLS, late."""
+"""The cause of an error that came before the connection: refused, DNS, TLS, late."""
 
 LONGEST: Final = 4_000_000
 """Bytes of an answer that are read whatever the request was; a longer request may get more."""

@@ -31,7 +31,7 @@ NO_TOKEN: Final = (401, 403)
 
 
 class Errors:
-    """The errors of a run's requests and logs, each of which is raised once.
+    """The errors of a run's requests and logs. Each is raised once.
 
     DeliveryErrors count as one: what one request meets, those beside it meet as well.
     """
@@ -41,7 +41,7 @@ class Errors:
         self._waiting: list[BaseException] = []
 
     def add(self, error: BaseException) -> None:
-        """Note an error that is not raised yet."""
+        """Keep an error to be raised later."""
         if not any(_is_same(error, other) for other in self._raised + self._waiting):
             self._waiting.append(error)
 

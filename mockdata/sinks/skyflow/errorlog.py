@@ -74,7 +74,7 @@ class ErrorLog:
                 raise
 
     def _begin(self) -> str:
-        """Create the file, by the first name that is free, and return what it begins with."""
+        """Create the file under the first free name, and return its beginning."""
         when = _now()
         while self._file < 0:
             name = f"error_log_{self._target.name}_{when:%Y%m%d_%H%M%S}.json"
@@ -99,7 +99,7 @@ class ErrorLog:
         self._records += records
 
     def _restore(self) -> None:
-        """Put back the ending behind the last whole entry, or remove the file if there is none."""
+        """Restore the ending after the last whole entry, or remove the file if there is none."""
         if self.path is None:
             return
         with suppress(OSError):

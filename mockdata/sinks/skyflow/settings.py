@@ -115,14 +115,14 @@ def checked_batch_size(name: str, given: object) -> int:
 
 
 def checked_seconds(name: str, given: object) -> float:
-    """Return a time in seconds, which may be none. Raises PlanError for anything else."""
+    """Return a time in seconds, which may be 0. Raises PlanError for anything else."""
     if type(given) not in (int, float) or not 0 <= given <= MOST_SECONDS:  # type: ignore[operator]
         raise PlanError(name, f"{given!r} is not a number from 0 to {MOST_SECONDS:,}")
     return given  # type: ignore[return-value]
 
 
 def checked_timeout(name: str, given: object) -> float:
-    """Return a time in seconds that is more than none. Raises PlanError for anything else."""
+    """Return a time in seconds, more than 0. Raises PlanError for anything else."""
     if not checked_seconds(name, given):
         raise PlanError(name, "must be more than 0 seconds")
     return given  # type: ignore[return-value]

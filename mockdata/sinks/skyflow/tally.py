@@ -14,10 +14,10 @@ from mockdata.sinks.skyflow.body import Body
 __all__ = ["Account", "Latencies", "Tally"]
 
 SHORTEST: Final = 1e-5
-"""Seconds of the shortest latency that is told from a shorter one."""
+"""Seconds. Shorter latencies count as this long."""
 
 STEPS: Final = 8
-"""Steps that a latency doubles in, so that each is within a tenth."""
+"""Steps for each doubling of a latency, so that errors stay within a tenth."""
 
 BUCKETS: Final = 28 * STEPS
 """Enough for latencies of up to 45 minutes."""

@@ -77,7 +77,7 @@ def new_folders(url: str) -> list[Path]:
 
 @cache
 def _settle_at_exit() -> None:
-    """Let obstore's threads come to rest before the interpreter goes.
+    """Let obstore's threads finish before the interpreter exits.
 
     One of them that passes an answer on, and is not done with it, aborts the whole process when it
     finds the interpreter gone.

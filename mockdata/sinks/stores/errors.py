@@ -36,7 +36,7 @@ BY_NAME: Final = {
     "UnauthenticatedError": "401",
     "FileNotFoundError": "404",
 }
-"""The status that an error of obstore stands for where its text has none."""
+"""The status of an obstore error whose text has none."""
 
 NOT_SAID: Final = re.compile(r"Missing ?(AccessKeyId|SecretAccessKey|Account|Credentials)")
 """What is in the text of an error where the environment says too little."""
@@ -44,7 +44,7 @@ NOT_SAID: Final = re.compile(r"Missing ?(AccessKeyId|SecretAccessKey|Account|Cre
 Meaning = tuple[type[OSError], int, str]
 
 TOLD: Final = 200
-"""Characters of a message that is passed on as it is."""
+"""Characters of a message that is passed on unchanged."""
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def naming_store(url: str) -> Iterator[None]:
 
 
 def meaning(error: Exception, url: str) -> OSError:
-    """Return the OSError that an error of obstore stands for."""
+    """Return the OSError for an error of obstore."""
     if isinstance(error, OSError) and error.filename is not None:
         return error
     text, name, scheme = str(error), type(error).__name__, parts(url)[0]

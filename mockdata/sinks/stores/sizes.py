@@ -22,7 +22,7 @@ LEAST: Final = 5 * MIB
 """Bytes of a part, at least: a store refuses less, but for the last one."""
 
 PARTS: Final = 9_000
-"""Parts that a file is planned with: what is left of 10,000 is for a size that is only expected."""
+"""Parts planned for a file: the rest of 10,000 allows for a size that is an estimate."""
 
 MOST: Final = 5 * 2**40
 """Bytes of an object, at most."""

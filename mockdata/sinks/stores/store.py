@@ -95,7 +95,7 @@ class Store:
 
 
 class Uploads:
-    """The objects of one run, which appear one after the other once all of them are whole.
+    """The objects of one run. They appear one after the other once all are complete.
 
     Making it asks nothing of the store. Raises PlanError for a file that is too large, and OSError
     with the store's URL if its settings are wrong.
@@ -135,7 +135,7 @@ class Uploads:
         return self._of_vaults[vault]
 
     async def _look(self) -> None:
-        """Ask the store for anything: one that is not there, or takes no credentials, says so."""
+        """Make a first request, which fails if the store is missing or refuses the credentials."""
         import obstore
 
         try:
@@ -166,7 +166,7 @@ class Uploads:
         await upload.append(content)
 
     async def check(self) -> None:
-        """Do nothing: what is uploaded is checked when it is closed."""
+        """Do nothing: an upload is checked when it is closed."""
 
     async def commit(self) -> None:
         """Have the objects appear. If one does not, those that did are deleted again.
@@ -186,7 +186,7 @@ class Uploads:
             raise
 
     async def _delete(self, done: Sequence[Upload], because: BaseException) -> None:
-        """Delete the objects that have appeared, as far as the store lets it."""
+        """Delete the objects that have appeared, as far as the store allows."""
         import obstore
 
         with anyio.CancelScope(shield=True):
@@ -198,7 +198,7 @@ class Uploads:
                 note_later_error(because, later)
 
     async def leave(self) -> None:
-        """Abort what is open still. Raises OSError if that cannot be done: it may remain."""
+        """Abort the open uploads. Raises OSError if that fails: they may remain."""
         errors: list[OSError] = []
 
         async def abort(upload: Upload) -> None:

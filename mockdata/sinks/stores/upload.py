@@ -1,4 +1,4 @@
-"""One object on its way: what is written to it goes up in parts, and shows when it is closed."""
+"""One upload: bytes go up in parts, and the object appears when it is closed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Upload:
             await self._write()
 
     async def _write(self) -> None:
-        """Hand over what is held, which obstore keeps as it is until its part is sent."""
+        """Hand over what is held. obstore keeps it unchanged until its part is sent."""
         content, self._held = self._held, bytearray()
         begins = self._written < self._part <= self._written + len(content)
         self._written += len(content)
@@ -89,7 +89,7 @@ class Upload:
 
 
 async def _to_its_end(call: Awaitable[T]) -> T:
-    """Await a call that opens an upload: one that is cancelled leaves what nobody knows of."""
+    """Await a call that opens an upload. If it were cancelled, nobody could abort the upload."""
     task = asyncio.ensure_future(call)
     try:
         return await asyncio.shield(task)

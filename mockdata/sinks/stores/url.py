@@ -1,4 +1,4 @@
-"""URLs of object stores: which there are, and what they have to name."""
+"""URLs of object stores: the schemes, and what they must name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMES: Final = {
     "file": "file:///FOLDER",
     "memory": "memory://NAME/PREFIX",
 }
-"""Of each scheme, what its URLs look like."""
+"""For each scheme, what its URLs look like."""
 
 URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 
