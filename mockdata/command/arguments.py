@@ -42,11 +42,11 @@ SINK_OPTIONS: Final = {
     "no_clobber": (FILE_SINKS, FILES),
     "fsync": (FILE_SINKS, FILES),
 }
-"""Options that some of our sinks have, these sinks, and what is said of them elsewhere."""
+"""Options of some of our sinks: the sinks, and the message for any other sink."""
 
 
 class Said(argparse.Namespace):
-    """What the words have said so far: it is filled even if one of them turns out to be wrong."""
+    """What the arguments say. It is filled even if one of them turns out to be wrong."""
 
     json = False
     sink = "csv"
@@ -169,7 +169,7 @@ def _print_about(given: argparse.Namespace) -> NoReturn:
 
 
 def _move_argument(given: argparse.Namespace) -> None:
-    """Have an argument of one of our own sinks where its option is."""
+    """Move the argument of one of our own sinks to its option."""
     name, colon, argument = given.sink.partition(":")
     option = OWN_ARGUMENTS.get(name)
     if colon and option is not None:
@@ -180,7 +180,7 @@ def _move_argument(given: argparse.Namespace) -> None:
 
 
 def _check_sink_options(given: argparse.Namespace) -> None:
-    """Refuse what is wrong with the options of a sink, and those that the sink does not have."""
+    """Refuse wrong options of a sink, and options that it does not have."""
     if given.output == "":
         raise PlanError("output", "'' is not the path of a folder")
     if given.format is not None and given.format not in FORMATS:
@@ -203,18 +203,18 @@ def _check_sink_options(given: argparse.Namespace) -> None:
 
 
 def _for_files(given: argparse.Namespace) -> str:
-    """Return what to say for files of a format, for one who has asked for it by ``--format``."""
+    """Return advice for files of a format, if it was asked for by ``--format``."""
     return f"; for files, use -s {given.format}" if given.format in FILE_SINKS else ""
 
 
 def _check_sink_name(name: str) -> None:
-    """Refuse a name of no sink: what is wrong is the name then, and not another option."""
+    """Refuse an unknown sink: its name is the mistake then, and not another option."""
     if ":" not in name and name not in OURS:
         find_sink(name)
 
 
 def _check_cluster_options(given: argparse.Namespace) -> None:
-    """Refuse what does not go together with ``--dask``, and what needs it."""
+    """Refuse options that cannot be combined with ``--dask``, and those that need it."""
     if given.dask is None:
         if given.parts is not None:
             raise PlanError("parts", "only works with --dask; to make one part, use --part K/N")

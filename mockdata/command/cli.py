@@ -70,7 +70,7 @@ def _main(arguments: Sequence[str], signals: Signals) -> tuple[int, str]:
 
 
 def _answered(arguments: Sequence[str], said: Said) -> Options | None:
-    """Return the options, or None if all that was asked for is a text, which is printed."""
+    """Return the options, or None if only a text was asked for, which is printed."""
     try:
         if arguments:
             return parse(arguments, said)
@@ -98,7 +98,7 @@ def _ended_by(error: BaseException, ending: Ending, signals: Signals) -> int:
 
 
 def _occupy_standard_files() -> None:
-    """Have a closed standard file's number taken: an event loop's own file must not get it."""
+    """Occupy the numbers of closed standard files: the event loop's files must not get them."""
     while (file := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(file)
@@ -163,7 +163,7 @@ async def _made(
 def _progress(
     options: Options, watch: Watch
 ) -> AbstractContextManager[Callable[[Progress], None] | None]:
-    """Return what shows progress, if it is wanted and does not get in between rows."""
+    """Return the progress display, if it is wanted and does not mix with rows."""
     if not options.progress or sys.stderr is None:
         return nullcontext()
     from mockdata.screen import on_terminal, progress
@@ -177,7 +177,7 @@ def _progress(
 def _followed(
     show: LiveProgress, options: Options, watch: Watch
 ) -> Iterator[Callable[[Progress], None]]:
-    """Have all vaults shown from the beginning, before the sink has opened."""
+    """Show all vaults from the beginning, before the sink has opened."""
     from mockdata.pipeline.report import Progress
 
     with show:
@@ -239,7 +239,7 @@ def _notes(error: BaseException) -> list[str]:
 
 
 def _is_users(error: BaseException) -> bool:
-    """Return whether an error was raised over records, by what they were handed to."""
+    """Return whether an error came from the code that took the records."""
     return not isinstance(error, DeliveryError) and any(
         note.startswith("at ") for note in _notes(error)
     )

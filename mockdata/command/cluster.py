@@ -1,4 +1,4 @@
-"""``--dask``: the run's parts on a cluster, or on one that is started for the run."""
+"""``--dask``: the run's parts on a cluster, yours or one that the run starts."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _check_address(address: str) -> None:
 
 @asynccontextmanager
 async def _client(options: Options) -> AsyncIterator[Any]:
-    """Yield a client of the cluster, which is started, and stopped again, if it is a local one."""
+    """Yield a client of the cluster. A local cluster is started, and stopped at the end."""
     import distributed as untyped
 
     distributed: Any = untyped

@@ -1,4 +1,4 @@
-"""What ``--completion`` prints: a script with which a shell completes the command's words."""
+"""What ``--completion`` prints: a script that completes the command's words in a shell."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _mockdata_vaults() {
 """
 
 ZSH_ANY_NUMBER: Final = {'"(*)::COUNT': '"*:COUNT', "_defaults_added=0": "_defaults_added=1"}
-"""Has zsh complete every VAULT=COUNT, where shtab has it complete the first one."""
+"""Makes zsh complete every VAULT=COUNT; with shtab alone, it completes only the first."""
 
 FISH: Final = r"""
 function _mockdata_vaults

@@ -1,4 +1,4 @@
-"""How the command ends: what is said of it, as text and as JSON, and its exit code."""
+"""How the command ends: its messages, its JSON, and its exit code."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ FAILED: Final = 1
 WRONG_USE: Final = 2
 
 SHOW_CURSOR: Final = b"\x1b[?25h\r"
-"""Has a terminal show the cursor, which bars hide, and write over what stands beside it."""
+"""Makes a terminal show the cursor, which bars hide, and overwrite what is beside it."""
 
 STDOUT: Final = "standard output"
-"""What it is called in an error."""
+"""Its name in an error."""
 
 
 class Ending:
@@ -35,7 +35,7 @@ class Ending:
 
     def __init__(self) -> None:
         self.said = Said()
-        """The arguments, as far as they could be read."""
+        """The arguments that could be read."""
         self.options: Options | None = None
         """The arguments, once they are checked."""
         self.watch: Watch | None = None
@@ -45,7 +45,7 @@ class Ending:
         self._is_told = False
 
     def done(self, options: Options, report: Report) -> int:
-        """Say what a run has made. Raises OSError if standard output does not take the JSON."""
+        """Say what a run made. Raises OSError if the JSON cannot be printed."""
         delivery = report.delivery
         self._is_told = True
         if not (options.json or options.quiet):
@@ -93,7 +93,7 @@ class Ending:
         return BY_SIGNAL + number
 
     def last_words(self, number: int) -> None:
-        """Say the same from within a signal's handler, past what is being printed just then."""
+        """Say the same from within a signal handler, without touching Python's buffers."""
         if self._is_told:
             return
         self._is_told = True
@@ -124,7 +124,7 @@ class Ending:
         say(one_line("mockdata: " + "; ".join(filter(None, parts))), sys.stderr)
 
     def _account(self) -> str:
-        """Say what has become of the records of a sink that delivers them; of others, nothing."""
+        """Say what became of the records, if the sink delivers them."""
         from mockdata.command.summary import account
 
         delivery = self.watch.delivery() if self.watch is not None else None
@@ -142,7 +142,7 @@ class Ending:
         return f"to repeat: {repeating(self.options)}"
 
     def _object(self, outcome: str, error: str | None) -> dict[str, Any]:
-        """Return what ``--json`` prints: the report, or what is known of a run without one."""
+        """Return what ``--json`` prints: the report, or what is known without one."""
         made: dict[str, Any] = {"outcome": outcome, "error": error}
         if self.report is not None and self.options is not None:
             from mockdata.command.summary import objects

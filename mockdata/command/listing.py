@@ -27,10 +27,10 @@ MOST: Final = 100
 """Columns on a wide terminal, at most: longer lines are hard to read."""
 
 INDENT: Final = "    {:<9}"
-"""What stands before a line of a vault."""
+"""The indentation of a vault's lines."""
 
 Lines = Iterator[tuple[str, str]]
-"""What a line is about, and what it says; nothing for the line that follows another."""
+"""A label and its text; the label is empty in a line that continues another."""
 
 
 def list_vaults(defined: Definitions) -> str:

@@ -17,7 +17,7 @@ from mockdata.errors import PlanError, one_line
 __all__ = ["FOLDER", "LOCAL", "argument_parser", "help_text"]
 
 LOCAL: Final = "local"
-"""The cluster that is started for a run, on this machine."""
+"""A cluster on this machine, started for a run."""
 
 FOLDER: Final = "data"
 
@@ -44,7 +44,7 @@ mockdata 1000 --json | jq .records_per_second""",
 mockdata --version --json            what a bug report needs
 mockdata --completion bash           a script that completes words in bash""",
 }
-"""What stands at the head of each group of options in the help."""
+"""The text above each group of options in the help."""
 
 EPILOG: Final = """\
 Write a count as 1000, 10_000, 250k, 1.5M, 2G or 1T. A count alone makes the

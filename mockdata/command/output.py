@@ -39,7 +39,7 @@ def _print(text: str, stream: TextIO) -> None:
 
 
 def silence(stream: TextIO | None) -> None:
-    """Have a standard stream that takes no more swallow what Python flushes at its end."""
+    """Make a broken standard stream swallow what Python flushes when it exits."""
     for number, standard in ((1, sys.__stdout__), (2, sys.__stderr__)):
         if stream is not None and stream is standard:
             null = os.open(os.devnull, os.O_WRONLY)

@@ -33,7 +33,7 @@ OUR_PACKAGE: Final = "mockdata"
 
 
 class Plugin(NamedTuple):
-    """An installed sink: its name, the package that it comes from, and what loads its factory."""
+    """An installed sink: its name, its package, and the function that loads its factory."""
 
     name: str
     package: str
@@ -60,7 +60,7 @@ def find_sink(text: str, **settings: object) -> AnySink:
 
 
 def list_sinks() -> str:
-    """Return a line for each sink that has a name: name, package, and what it does."""
+    """Return a line for each named sink: name, package, and what it does."""
     ours = [Plugin(name, OUR_PACKAGE, partial(_imported, at)) for name, at in OURS.items()]
     others = [found for found in _installed() if not (_is_ours(found) and found.name in OURS)]
     plugins = sorted(
@@ -90,7 +90,7 @@ def _is_ours(plugin: Plugin) -> bool:
 
 
 def _factory(name: str) -> Any:
-    """Return what makes the sink of that name, or None if none is installed."""
+    """Return the factory of the sink with that name, or None if there is none."""
     if name in OURS:
         return _imported(OURS[name])
     found = _installed(name)

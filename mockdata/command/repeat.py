@@ -1,4 +1,4 @@
-"""The command that makes a run's records again, and the one that goes on where a run ended."""
+"""The command that repeats a run, and the one that continues it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _named(numbers: Numbers) -> list[str]:
 
 
 def _place(options: Options) -> Iterator[str]:
-    """Say where the records go, how and how fast, as far as it is not the default."""
+    """Yield the options for the sink and the rate, if they are not the defaults."""
     if options.sink != "csv":
         yield from _option("-s", "--sink", options.sink)
     if options.sink in FILE_SINKS and options.output != FOLDER:

@@ -1,4 +1,4 @@
-"""Signals that stop the command: the run that is under way is ended, or else the process."""
+"""Signals that stop the command: they end the run, or else the process."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ BY_SIGNAL: Final = 128
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 GRACE: Final = 0.5
-"""Seconds after the first signal from which another one ends a process that has not heard it."""
+"""Seconds after which a second signal ends a process that has not reacted to the first."""
 
 LAST_GRACE: Final = 10.0
-"""Seconds from which it ends one that has, and is still busy with cleaning up."""
+"""Seconds after which it ends a process that is still cleaning up."""
 
 
 class Signals:
@@ -80,12 +80,12 @@ class Signals:
             self.come_too_late()
 
     def come_too_late(self) -> None:
-        """Have a signal stop nothing, from the end of a run on, unless what is left takes long."""
+        """Ignore signals from the end of a run on, unless the rest takes long."""
         self._cancel = lambda: None
         self._came, self._patience = time.monotonic(), GRACE
 
     def end(self, code: int) -> None:
-        """Have a signal change the exit code no more, while the interpreter is taken down."""
+        """Keep the exit code, whatever signal comes while the interpreter exits."""
         self.code = code
         atexit.register(_ignore)
 
@@ -110,7 +110,7 @@ def listening() -> Iterator[Signals]:
 
 
 def _ignore() -> None:
-    """Have no signal end the process: Python's handlers go before the interpreter does."""
+    """Ignore all signals: Python removes its handlers before the interpreter ends."""
     with suppress(ValueError):
         for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)

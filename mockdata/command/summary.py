@@ -1,4 +1,4 @@
-"""What is said of a run's records, in words: sizes, rates, what has been delivered."""
+"""A run's records in words: sizes, rates, and what was delivered."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def account(delivery: Delivery) -> str:
-    """Say what has become of every record of a run that was delivered."""
+    """Say what became of every record of a delivered run."""
     counts = {
         f"{plural(delivery.sent, 'record')} sent": delivery.sent,
         "failed": delivery.failed,

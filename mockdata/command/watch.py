@@ -22,7 +22,7 @@ class Watch:
         self._sink = as_sink(sink)
         self._session: Session | None = None
         self.taken: dict[str, Progress] = {}
-        """Vault name to what the sink has taken of it so far."""
+        """Vault name to what the sink has taken so far."""
 
     def open(self, run: Run) -> AbstractAsyncContextManager[Writer | Session]:
         """Return the context of the sink."""
@@ -38,7 +38,7 @@ class Watch:
         return self._session.grace if self._session is not None else 0.0
 
     def delivery(self) -> Delivery | None:
-        """Return what has become of the records of a sink that delivers them."""
+        """Return what became of the records, if the sink delivers them."""
         if self._session is None or self._session.delivery is None:
             return None
         with suppress(Exception):  # at an ending, the run's own error counts
@@ -47,7 +47,7 @@ class Watch:
 
 
 class _Opened(AbstractAsyncContextManager[Writer | Session]):
-    """A sink's context as it is: what is raised in it and by it passes through untouched."""
+    """A sink's context, unchanged: errors raised in it and by it pass through untouched."""
 
     def __init__(
         self, context: AbstractAsyncContextManager[Writer | Session], watch: Watch

@@ -17,7 +17,7 @@ DIGITS: Final = "[0-9]+(?:_[0-9]+)*"
 COUNT: Final = f"({DIGITS})(?:(?:\\.([0-9]+))?([kKmMgGtT]))?"
 RATE: Final = f"({DIGITS}(?:\\.[0-9]+)?)([kKmMgGtT]?)"
 NUMBER: Final = f"-?{DIGITS}"
-"""Patterns; each is compiled when it is first used, which takes longer than to use it."""
+"""Patterns. Each is compiled when it is first used: compiling takes longer than matching."""
 
 FACTORS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
@@ -101,7 +101,7 @@ def _whole(argument: str, text: str, word: str, least: int) -> int:
 
 
 def _value(text: str) -> tuple[int, int]:
-    """Return a number's whole part, and whether there is more of it: -1 and 0 if it is none."""
+    """Return a number's whole part, and whether there is a fraction; -1 and 0 for no number."""
     match = re.fullmatch(COUNT, text) if len(text) <= LONGEST else None
     if match is None:
         return -1, 0

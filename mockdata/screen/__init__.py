@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mockdata.sinks import Delivery
 
     class Display(Protocol):
-        """Shows what has been seen. What it does may raise OSError."""
+        """Shows progress. Its methods may raise OSError."""
 
         first: float
         """Seconds until the first tick."""
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         """Seconds from one tick to the next."""
 
         def tick(self) -> None:
-            """Show what has changed, or changes with time."""
+            """Show what has changed, such as the time."""
 
         def stop(self) -> None:
             """Show the end, and leave the terminal as it was."""
@@ -60,7 +60,7 @@ class Seen:
         self.taken: dict[str, Progress] = {}
         """Vault name to how far it has come."""
         self.delivery: Callable[[], Delivery | None] = _nothing
-        """Says what has become of the records of a sink that delivers them."""
+        """Says what became of the records, if the sink delivers them."""
         self.began = time.perf_counter()
 
 
@@ -69,7 +69,7 @@ def _nothing() -> None:
 
 
 class LiveProgress(Follower):
-    """An ``on_progress`` that shows what it is called with, between entering and leaving it.
+    """An ``on_progress`` that shows what it is called with while its context is open.
 
     It draws on the event loop that calls it, now and then, so a run of many vaults draws as often
     as one of few. If standard error takes no more, as when its terminal is gone, nothing more is
@@ -83,7 +83,7 @@ class LiveProgress(Follower):
         self._lock = Lock()  # a cluster's client may call from a thread of its own
 
     def __call__(self, progress: Progress) -> None:
-        """Take notice of what has been taken."""
+        """Show what the sink has taken."""
         self._seen.taken[progress.vault] = progress
         with suppress(RuntimeError):  # no event loop: what is last is shown at the end
             loop = asyncio.get_running_loop()
@@ -91,7 +91,7 @@ class LiveProgress(Follower):
                 self._loops[loop] = loop.call_later(self._display.first, self._tick, loop)
 
     def delivering(self, delivery: Callable[[], Delivery | None]) -> None:
-        """Show what becomes of the records, too."""
+        """Also show what becomes of the records."""
         self._seen.delivery = delivery
 
     def __enter__(self) -> Self:
@@ -153,7 +153,7 @@ def progress() -> LiveProgress:
 
 
 def _display(seen: Seen) -> Display | None:
-    """Return what shows progress here."""
+    """Return the display that suits this output."""
     if _in_notebook():
         from mockdata.screen.notebook import Cell
 
@@ -168,7 +168,7 @@ def _display(seen: Seen) -> Display | None:
 
 
 class Lines:
-    """Prints a line now and then, for a log: how far the runs have come, all vaults together."""
+    """Prints a line now and then, for a log: the progress of all vaults together."""
 
     def __init__(self, seen: Seen) -> None:
         self.first, self.then = FIRST_LINE, NEXT_LINE

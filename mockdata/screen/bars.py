@@ -24,14 +24,14 @@ REFRESH: Final = 0.1
 """Seconds between two pictures of the bars, at least."""
 
 TOGETHER: Final = ("\x1b[?2026h", "\x1b[?2026l")
-"""Around what a terminal is to show at once; one that does not know them ignores them."""
+"""Put around what a terminal should show at once. Terminals that do not know them ignore them."""
 
 ERASE_BELOW: Final = "\x1b[J"
 ERASE_RIGHT: Final = "\x1b[K"
 
 
 class Bars(RenderHook):
-    """Keeps a picture at the end of what a terminal shows; what is printed appears above it.
+    """Keeps a picture at the bottom of a terminal; printed text appears above it.
 
     When the window changes its size, the next picture is of that size and takes the place of what
     the terminal has made of the last one.
@@ -53,7 +53,7 @@ class Bars(RenderHook):
             self._console.show_cursor(show=False)
 
     def _stand_in(self, name: str) -> None:
-        """Have what is printed on a standard stream go through the console."""
+        """Send what is printed on a standard stream through the console."""
         stream = getattr(sys, name)
         if not isinstance(stream, FileProxy):
             self._streams.append((name, stream))
@@ -81,7 +81,7 @@ class Bars(RenderHook):
             self._console.show_cursor(show=True)
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        """Have what is printed above the picture, in place of the last one."""
+        """Print a text above the picture, in place of the last picture."""
         begin = TOGETHER[0] + self._back()
         if not all(isinstance(each, Control) for each in renderables):
             begin += ERASE_BELOW
@@ -96,7 +96,7 @@ class Bars(RenderHook):
         return "\r" + (f"\x1b[{height}A" if height else "")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw over the last picture: nothing is erased before, so that nothing flickers."""
+        """Draw over the last picture. Nothing is erased first, so nothing flickers."""
         self._widths = []
         for line in self._picture.lines(console, options):
             self._widths.append(line.cell_len)
@@ -118,7 +118,7 @@ class _Raw:
 
 
 def _wraps_again() -> bool:
-    """Return whether the terminal wraps the lines that it shows anew when it becomes narrower."""
+    """Return whether the terminal rewraps its lines when it becomes narrower."""
     if "TMUX" in os.environ:
         return True
     return not {"XTERM_VERSION", "STY"} & {*os.environ}

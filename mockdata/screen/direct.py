@@ -1,4 +1,4 @@
-"""Standard error past its buffers, for what a run must not fail of."""
+"""Standard error without buffers, for output that must not make a run fail."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ HTML: Final = (
     '<pre style="white-space:pre;overflow-x:auto;line-height:normal;'
     "font-family:Menlo,'DejaVu Sans Mono',Consolas,'Courier New',monospace\">{code}</pre>"
 )
-"""What is around a picture; no colours of its own, so that it suits a light page and a dark one."""
+"""The frame of a picture. It has no colours, so it suits light and dark pages."""
 
 MIDDLE: Final = (128, 136, 145)
 COLORS: Final = TerminalTheme(
@@ -33,7 +33,7 @@ COLORS: Final = TerminalTheme(
     [MIDDLE, MIDDLE, (22, 163, 74), MIDDLE, MIDDLE, MIDDLE, (8, 145, 178), MIDDLE],
     [MIDDLE] * 8,
 )
-"""Colours that can be told from a light page and from a dark one. A picture has green and cyan."""
+"""Colours that are readable on light and dark pages. A picture has green and cyan."""
 
 
 class Cell:

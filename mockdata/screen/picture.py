@@ -28,7 +28,7 @@ DELIVERY: Final = 2
 DOING: Final = "cyan"
 DONE: Final = "green"
 TO_DO: Final = "bright_black"
-"""Colours of the terminal's own palette, which can be told from a light background and a dark."""
+"""Colours of the terminal's own palette that are readable on a light and a dark background."""
 
 NO_TIME: Final = "--:--"
 """The time left, where nothing is known of it."""
@@ -131,7 +131,7 @@ def _drawn(row: Row, columns: _Columns, *, is_ascii: bool, has_colors: bool) -> 
 
 
 def _folded(parts: list[str], width: int) -> list[Text]:
-    """Return as much of a delivery as its lines have room for."""
+    """Return as much of a delivery as fits its lines."""
     lines = [""]
     for part in parts:
         longer = f"{lines[-1]}, {part}" if lines[-1] else part
@@ -146,7 +146,7 @@ def _folded(parts: list[str], width: int) -> list[Text]:
 
 
 def _cells(row: Row, count: int) -> list[str]:
-    """Return what stands behind a bar; of few columns, what matters most."""
+    """Return the text after a bar; if there are few columns, what matters most."""
     rate = row.records / row.seconds if row.records and row.seconds else 0.0
     left = NO_TIME
     if row.is_done:

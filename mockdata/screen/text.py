@@ -31,7 +31,7 @@ def clock(seconds: float) -> str:
 
 
 def cut(name: str, width: int, ellipsis: str = "…") -> str:
-    """Return a name, with an ellipsis in place of its middle if it is too long.
+    """Return a name, with an ellipsis in the middle if it is too long.
 
     Names that are long often begin alike, or end alike.
     """
@@ -47,7 +47,7 @@ def described_delivery(delivery: Delivery, seconds: float) -> str:
 
 
 def delivery_parts(delivery: Delivery, seconds: float) -> list[str]:
-    """Return what is to be said of a delivery, what matters most first."""
+    """Return the facts of a delivery, the most important first."""
     return [
         f"sent {delivery.sent:,} ({scaled(delivery.sent / max(seconds, 1e-3), '/s')})",
         f"failed {delivery.failed:,}",

@@ -29,7 +29,7 @@ class Item:
     piece: Piece
     place: int
     own: bool
-    """Whether it is drawn by the column's own vault, and not by one that it refers to."""
+    """Whether the column's own vault draws it, and not one that it refers to."""
 
 
 def side_of(reference: Reference) -> str:
@@ -64,7 +64,7 @@ def _no_vault(table: Table) -> str:
 
 
 class Expander:
-    """Expands columns of one set of definitions, each of them once."""
+    """Expands the columns of one set of definitions, each once."""
 
     def __init__(self, known: Mapping[str, Owner]) -> None:
         self._known = known
@@ -88,7 +88,7 @@ class Expander:
         return self._items[node]
 
     def profile(self, piece: Piece) -> Profile:
-        """Return the profile of a piece, computed once for all that share it."""
+        """Return the profile of a piece, computed once for equal pieces."""
         known = self._profiles.get(id(piece))
         if known is None:
             known = self._profiles[id(piece)] = (piece, profile(piece))
@@ -135,7 +135,7 @@ class Expander:
         return (Item(item.piece, place, own=False) for item in items)
 
     def _enter(self, owner: Owner, side: str, place: int, node: tuple[str, str]) -> None:
-        """Refuse a reference that leads back to where it stands."""
+        """Refuse a reference that leads back to itself."""
         if node in self._path:
             circle = [*self._path[self._path.index(node) :], node]
             names = " -> ".join(".".join(step) for step in circle)
@@ -167,7 +167,7 @@ class Expander:
         raise mistake(owner, side, place, problem)
 
     def _drawn(self, owner: Owner, side: str, piece: Reference, place: int) -> Piece:
-        """Return the piece that is drawn for a reference to a field, in the case it wants."""
+        """Return the piece drawn for a reference to a field, in the requested case."""
         found = self.field(piece)
         if isinstance(found, Reference):
             if self.vault(piece.vault).distinct is not None:

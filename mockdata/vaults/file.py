@@ -16,7 +16,7 @@ from mockdata.vaults.vault import Table, Vault, checked_name
 __all__ = ["Definitions", "Vaults", "definitions", "read_vaults"]
 
 BYTES: Final = 2**22
-"""Bytes of a file of definitions, at most; a list that is longer stands in a file of its own."""
+"""Bytes of a file of definitions, at most. A longer list has its own file."""
 
 SECTIONS: Final = ("vaults", "tables")
 SETTINGS: Final = (
@@ -29,7 +29,7 @@ Vaults = str | os.PathLike[str] | Iterable[Vault | Table]
 
 @frozen
 class Definitions:
-    """All definitions that a run may name, and those that a count alone stands for."""
+    """All definitions that a run may name, and those that a single count applies to."""
 
     known: Known
     counted: tuple[str, ...]
@@ -40,7 +40,7 @@ class Definitions:
         return tuple(self.known.given.values())
 
     def joined(self, more: Iterable[Vault | Table]) -> Definitions:
-        """Return these definitions with others, which take the place of those of their names."""
+        """Return these definitions with others, which replace those of the same name."""
         given = {definition.name: definition for definition in more}
         return Definitions(self.known.joined(given), self.counted) if given else self
 
@@ -157,7 +157,7 @@ class _Reader:
         return Vault(name, **arguments, source=self._name)
 
     def _list(self, given: object) -> object:
-        """Return a list as it is given, with the path of a file from where this one stands."""
+        """Return a list as given; a file's path is relative to this file."""
         return os.path.join(self._folder, given) if isinstance(given, str) else given
 
     def _table(self, name: str, columns: object) -> Table:
@@ -167,7 +167,7 @@ class _Reader:
 
 
 def _section(document: dict[str, Any], name: str) -> dict[str, object]:
-    """Return the definitions of a section by their names, which are names."""
+    """Return the definitions of a section by their names, once the names are checked."""
     section: object = document.get(name, {})
     if not isinstance(section, dict):
         raise PlanError(name, f"write [{name}.NAME] for each one")

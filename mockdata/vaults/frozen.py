@@ -58,7 +58,7 @@ class Frozen:
     def _completed(
         self, values: tuple[object, ...], named: dict[str, object]
     ) -> tuple[object, ...]:
-        """Return a value for every field: what is given, and the defaults of the others."""
+        """Return a value for every field: the given ones, and defaults for the others."""
         names = self.__match_args__
         others = names[len(values) :]
         given = self._defaults | named

@@ -28,7 +28,7 @@ HEADER: Final = ["text", "weight"]
 
 @frozen
 class TextList:
-    """The texts of a list, none of them twice, and their weights; no weights, all the same."""
+    """The texts of a list, none twice, and their weights. Without weights, all weigh the same."""
 
     texts: tuple[str, ...]
     weights: tuple[int, ...] = ()
@@ -67,14 +67,14 @@ class TextList:
             raise PatternError(0, one_line(f"{path}: {error.problem}")) from None
 
     def piece(self, field: str) -> Piece:
-        """Return the piece that stands for a text of the list."""
+        """Return the piece that draws a text of the list."""
         if self.weights:
             return Weighted("list", "", self.texts, self.weights, field)
         return Choice(self.texts, field)
 
 
 def _text(path: str) -> str:
-    """Return what a regular file has; nothing else is opened, for a pipe may never end."""
+    """Return the content of a regular file. Nothing else is opened: a pipe may never end."""
     try:
         regular = stat.S_ISREG(os.stat(path).st_mode)
         data = _beginning(path) if regular else b""
@@ -131,7 +131,7 @@ def _weight(text: str) -> object:
 def _checked(
     texts: list[object] | list[str], weights: list[object], unit: str, first: int = 1
 ) -> TextList:
-    """Return the list once it is known to be right; ``unit`` and ``first`` number its texts."""
+    """Check a list and return it; ``unit`` and ``first`` number its texts."""
     if not 1 <= len(texts) <= TEXTS:
         raise PatternError(0, f"has {len(texts)} texts; a list has from 1 to {TEXTS}")
     _check_texts(texts, unit, first)
@@ -143,7 +143,7 @@ def _checked(
 
 
 def _check_texts(texts: list[object] | list[str], unit: str, first: int) -> None:
-    """Refuse what is no text, is empty, is there twice, or cannot stand in a line."""
+    """Refuse what is not a text, is empty, repeats another, or does not fit in a line."""
     seen: set[str] = set()
     for number, text in enumerate(texts, first):
         if not isinstance(text, str):

@@ -49,7 +49,7 @@ BARE: Final[Mapping[str, Piece]] = {
     "luhn": CheckDigit(),
     "same": Same(),
 }
-"""Fields that stand without arguments."""
+"""Fields that have no arguments."""
 
 ARGUED: Final = {
     "number": "number",

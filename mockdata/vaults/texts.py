@@ -27,7 +27,7 @@ LONGEST_NAME: Final = 64
 """Characters of the name of a vault, a table, a table's column or a list, at most."""
 
 CONTROL: Final = "[\0-\x1f\x7f-\x9f\ud800-\udfff]"
-"""Control characters, and halves of characters, which UTF-8 cannot write."""
+"""Control characters, and surrogates, which UTF-8 cannot write."""
 
 
 class PatternError(ValueError):
@@ -63,7 +63,7 @@ def is_name(text: object) -> TypeGuard[str]:
 
 
 def utf8_width(text: str) -> int:
-    """Return the bytes of a text that has been looked through for surrogates."""
+    """Return the bytes of a text that is known to have no surrogates."""
     return len(text) if text.isascii() else len(text.encode())
 
 

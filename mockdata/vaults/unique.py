@@ -35,7 +35,7 @@ from mockdata.vaults.profile import Profile, character_set
 __all__ = ["apart"]
 
 WORK: Final = 300_000
-"""Steps of the search, at most; a pattern that takes more of them is refused."""
+"""Steps of the search, at most. A pattern that takes more is refused."""
 
 UNKNOWN: Final = -1
 
@@ -48,13 +48,13 @@ State = tuple[Sequence[Option], bool]
 
 
 def _by_place(profile: Profile) -> Iterator[State]:
-    """Return the states of a piece of which so many characters have been read."""
+    """Return the states of a piece after reading so many characters."""
     for k in range(len(profile.places) + 1):
         yield [(characters, k + 1) for characters in profile.places[k : k + 1]], k in profile.widths
 
 
 def _by_text(profile: Profile) -> Iterator[State]:
-    """Return the states of a piece of which some characters have been read: those of a trie."""
+    """Return the states of a piece after reading some characters: the nodes of a trie."""
     following: list[dict[int, int]] = [{}]
     ends = set()
     for text in profile.texts:

@@ -26,7 +26,7 @@ ROWS: Final = 2**16 - 1
 
 
 def _check(table: list[int], names: int) -> None:
-    """Raise ValueError if a bucket names a row that is not there: a renderer does not look."""
+    """Raise ValueError if a bucket names a missing row: a renderer does not check."""
     rows = (row for bucket in table for row in (bucket >> 16, bucket))
     if any(row & ROWS >= names for row in rows):
         raise ValueError(f"a bucket names a row beyond the last of {names} names")
