@@ -126,7 +126,7 @@ def _segments(items: Sequence[Item]) -> tuple[list[Segment], bytes]:
     """Return the segments of a row, and its head.
 
     A literal before a varying item moves to the row's end, where it begins the next line: this
-    saves a segment. A literal behind a varying item moves there too, if no run would take it.
+    saves a segment. A literal behind a varying text joins its segment, if no run would take it.
     """
     items, head = list(items), b""
     if len(items) > 1 and isinstance(items[0], Lit) and _varies(items[1]):
