@@ -62,7 +62,7 @@ def rendered(program: Program, form: Form, start: int, stop: int) -> Batch:
     import numpy as np
 
     count = stop - start
-    outputs = [memoryview(np.empty(count * line.longest, np.uint8)) for line in program.lines]
+    outputs = [np.empty(count * line.longest, np.uint8).data for line in program.lines]
     offsets = [[np.zeros(1, np.int32)] for _ in program.lines if program.offsets]
     sizes = [0] * len(outputs)
     for block in blocks(program, start, stop):
@@ -73,7 +73,7 @@ def rendered(program: Program, form: Form, start: int, stop: int) -> Batch:
             outputs[k][sizes[k] : sizes[k] + len(some)] = some
             sizes[k] += len(some)
     whole = [output[:size] for output, size in zip(outputs, sizes, strict=True)]
-    whole += [memoryview(np.concatenate(made)).cast("B") for made in offsets]
+    whole += [np.concatenate(made).data.cast("B") for made in offsets]
     return Batch(form, start, count, tuple(view.toreadonly() for view in whole))
 
 
