@@ -19,7 +19,7 @@ FORMATS: Final = {"csv": "CsvSink", "jsonl": "JsonlSink", "parquet": "ParquetSin
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run, cut into ``parts`` parts, each of which goes to a folder of its own in ``place``."""
+    """One run, cut into ``parts`` parts. Each goes to its own folder in ``place``."""
 
     run_id: str
     """What tells the run's records and files from those of others; see ``fingerprint``."""
@@ -47,7 +47,7 @@ class Job:
         return f"mockdata-{self.run_id}"
 
     def name(self, number: int) -> str:
-        """Return what the folder of a part is called.
+        """Return the name of a part's folder.
 
         >>> Job("", {}, {}, 0, 0, (), 64, "out", "csv").name(1)
         'part-00001-of-00064'

@@ -27,7 +27,7 @@ class StoppedError(MockDataError):
 
 
 def unpacked(job: Job) -> Job:
-    """Return the job: a task of its own, so that a worker that is lost can be given it again."""
+    """Return the job. It is a separate task, so Dask can make it again if a worker is lost."""
     return job
 
 
@@ -74,7 +74,7 @@ def _mark(job: Job, number: int) -> dict[str, Any]:
 
 
 def _teller(job: Job, number: int) -> Callable[[Progress], None]:
-    """Return what tells the client of progress, and stops a task that was cancelled."""
+    """Return a function that reports progress to the client and stops a cancelled task."""
     from distributed import get_worker
 
     worker = get_worker()

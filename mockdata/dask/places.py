@@ -1,4 +1,4 @@
-"""Where the parts go, and the small files of JSON beside them: a folder, or an object store."""
+"""The place for the parts and their JSON files: a folder, or an object store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PART: Final = "_PART.json"
 SUCCESS: Final = "_SUCCESS.json"
 
 UNFINISHED: Final = ".mockdata-tmp"
-"""How the name of a part's folder ends while it is made."""
+"""The end of the name of a part's folder while the part is made."""
 
 
 class Place(ABC):
@@ -29,7 +29,7 @@ class Place(ABC):
         self._job = job
 
     def read(self, path: str) -> dict[str, Any]:
-        """Return what a file of JSON says, or nothing if there is none."""
+        """Return the content of a JSON file, or {} if there is no such file."""
         with suppress(FileNotFoundError, ValueError):
             content = json.loads(self.load(path))
             return content if isinstance(content, dict) else {}
@@ -69,7 +69,7 @@ class Place(ABC):
 
     @abstractmethod
     def clean(self) -> None:
-        """Remove what killed workers have left of this run."""
+        """Remove what killed workers left of this run."""
 
 
 class Folder(Place):
@@ -120,7 +120,7 @@ class Folder(Place):
         return self.path(f".{name}.{self._job.run_id}.{token}{UNFINISHED}")
 
     def _exchange(self, made: str, path: str) -> None:
-        """Have a folder where another one may be; a task that ran twice may have been faster."""
+        """Put a folder in place of one that may exist: the task may have run twice."""
         while True:
             try:
                 os.rename(made, path)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["generate"]
 
 STOPPING: Final = 20.0
-"""Seconds that tasks which are cancelled have to notice it and to undo."""
+"""Seconds that cancelled tasks have to notice, and to undo their work."""
 
 TOGETHER: Final = 0.2
 """Seconds in which tasks end whose results are fetched together."""
@@ -108,7 +108,7 @@ def _folder(sink: object) -> str:
 
 
 def _defined(counts: Counts, vaults: Vaults | None) -> Definitions:
-    """Return all that may be counted: what is defined, and what is itself a key of the counts."""
+    """Return everything that may be counted: the definitions, and keys of the counts."""
     defined = vaults if isinstance(vaults, Definitions) else definitions(vaults)
     given = counts if isinstance(counts, Mapping) else {}
     return defined.joined([each for each in given if isinstance(each, Vault | Table)])
@@ -157,7 +157,7 @@ async def _on_loop_of(client: Any, function: Callable[[], Awaitable[Report]]) ->
 
 
 class _Followed:
-    """Adds up what the tasks tell of their parts."""
+    """Adds up the progress of the parts."""
 
     def __init__(self, run: Run, on_progress: Callable[[Progress], object] | None) -> None:
         self._run, self._on_progress = run, on_progress
@@ -177,7 +177,7 @@ class _Followed:
             self._add(message["part"], vault, records, size)
 
     def done(self, mark: dict[str, Any]) -> None:
-        """Take what a task has returned."""
+        """Count the result of a task."""
         self.marks.append(mark)
         for vault, made in mark["report"]["vaults"].items():
             size = made["data_bytes"] + made["token_bytes"]
@@ -224,7 +224,7 @@ class _Followed:
 
 
 async def _hand_out(client: Any, job: Job, followed: _Followed) -> Report:
-    """Have the workers make all parts, and put the run on record."""
+    """Make all parts on the workers, and record the run."""
     place = place_of(job)
     marker = MARKER.format(job.run_id)
     is_new = not job.is_store and not os.path.isdir(job.place)  # noqa: ASYNC240

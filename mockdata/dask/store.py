@@ -68,7 +68,7 @@ class Store(Place):
 
     @contextmanager
     def making(self, name: str) -> Iterator[tuple[str, Any]]:
-        """Yield the URL of a part, and what to call with its mark."""
+        """Yield the URL of a part, and a function that takes its mark."""
         yield self.path(name), lambda mark: self.write(f"{name}/{PART}", mark)
 
     def clean(self) -> None:

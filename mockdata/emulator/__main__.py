@@ -87,7 +87,7 @@ def _serve(listening: socket.socket, fast: bool, faults: Faults) -> int:  # noqa
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
-            """Have a signal end the server, and not the process before that."""
+            """Let a signal end the server first, and only then the process."""
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self.handle_exit)
             yield
@@ -138,7 +138,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _contradiction(given: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
-    """Say in one line what cannot be had together; nothing if all can."""
+    """Return one line about options that conflict, or nothing."""
     if given.fast:
         for name in [*SHARES, *WITHOUT_FAST]:
             attribute = name.replace("-", "_")

@@ -13,7 +13,7 @@ __all__ = ["Insert", "Refusal", "Reply", "checked", "error", "inserted"]
 BAD_REQUEST = 400
 
 GRPC = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 429: 8, 500: 13, 503: 14}
-"""HTTP status to the gRPC code that an error gives beside it."""
+"""HTTP status to the gRPC code of the same error."""
 
 
 class Record(msgspec.Struct):

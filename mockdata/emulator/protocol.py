@@ -1,4 +1,4 @@
-"""The server's side of a connection, which lets the application drop it."""
+"""The server's side of a connection. The application can drop it."""
 
 from __future__ import annotations
 

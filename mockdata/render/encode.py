@@ -27,7 +27,7 @@ class Encoding(NamedTuple):
     room: int
     """Bytes that the place has."""
     process: int
-    """The run's: what is raised in another one has to get there."""
+    """The run's process id. An error raised in another process must be sent there."""
 
 
 def encode(program: Program, form: Form, start: int, stop: int, encoding: Encoding) -> int | bytes:

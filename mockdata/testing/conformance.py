@@ -1,4 +1,4 @@
-"""Checks what a sink must do, by running it. For authors of sinks."""
+"""Checks a sink by running it. For authors of sinks."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ HELD: Final = 4 * BATCH
 """Records in batches that a sink may still refer to when its writer has returned from all."""
 
 SIDE_BY_SIDE: Final = 1.0
-"""Seconds that one of two runs waits for the other, which the sink may make wait for it."""
+"""Seconds that one of two runs waits for the other, if the sink takes one at a time."""
 
 
 async def check_sink(

@@ -46,7 +46,7 @@ class Tasks:
                 await function(*args)
             except anyio.get_cancelled_exc_class() as error:
                 if not self._group.cancel_scope.cancel_called:
-                    self.fail(error)  # not ours: what it awaited was cancelled by somebody else
+                    self.fail(error)  # not ours: somebody else cancelled what it awaited
                 raise
             except BaseException as error:
                 self.fail(error)

@@ -27,9 +27,9 @@ PATIENCE: Final = 3.0
 
 
 class Upload:
-    """An object that is being written in parts of ``part`` bytes, ``at_once`` of them under way.
+    """An object written in parts of ``part`` bytes, up to ``at_once`` of them at a time.
 
-    What is less than a part at the end goes with the closing; so a small object is put in one go.
+    Closing sends a last, smaller part. So a small object takes a single request.
     Each method raises OSError with the object's URL.
     """
 
@@ -57,7 +57,7 @@ class Upload:
             await self._write()
 
     async def _write(self) -> None:
-        """Hand over what is held. obstore keeps it unchanged until its part is sent."""
+        """Hand over the buffer. obstore does not change it until the part is sent."""
         content, self._held = self._held, bytearray()
         begins = self._written < self._part <= self._written + len(content)
         self._written += len(content)
