@@ -4,6 +4,7 @@ import asyncio
 import csv
 import errno
 import fcntl
+import itertools
 import os
 import stat
 import sys
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 import mockdata
+from mockdata.pipeline import producers
 from mockdata.render.estimate import NAMES
 from mockdata.sinks.csv import CsvSink
 
@@ -32,6 +34,20 @@ async def test_a_run_leaves_the_files_and_nothing_else(either, tmp_path, count):
         assert b"\r" not in data + tokens
         assert b'"' not in data + tokens
         assert (len(data), len(tokens)) == (vault.data_bytes, vault.token_bytes)
+
+
+@pytest.mark.parametrize(
+    ("records", "task"), [(30_000, 10_000), (160_000, 10_000), (180_000, 11_000), (199_000, 12_000)]
+)
+async def test_tasks_grow_with_the_run_up_to_a_limit(tmp_path, monkeypatch, records, task):
+    monkeypatch.setattr(producers, "BATCH", 1_000)
+    monkeypatch.setattr(producers, "FILE_TASK", 10_000)
+    monkeypatch.setattr(producers, "LARGE_FILE_TASK", 12_000)
+    seen = []
+    await mockdata.generate({"id": records}, sink=tmp_path, on_progress=seen.append)
+    steps = [after.records - before.records for before, after in itertools.pairwise(seen)]
+    assert set(steps[:-1]) == {task}
+    assert sum(steps) == records
 
 
 async def test_earlier_files_are_replaced_and_those_of_other_vaults_left_alone(earlier):

@@ -29,6 +29,7 @@ GOLDEN = {
 def many_tasks(monkeypatch):
     """Cut each vault into several tasks; as it comes, one of this size is a single one."""
     monkeypatch.setattr(producers, "FILE_TASK", 4_000)
+    monkeypatch.setattr(producers, "LARGE_FILE_TASK", 4_000)
     monkeypatch.setattr(producers, "SLAB_TASK", 2_000)
     monkeypatch.setattr(producers, "BATCH", 2_000)
 
@@ -82,6 +83,7 @@ async def test_any_number_of_workers(pooled, many_tasks, workers, tmp_path):
 )
 async def test_any_size_of_task_and_batch(monkeypatch, size, batch, tmp_path):
     monkeypatch.setattr(producers, "FILE_TASK", size)
+    monkeypatch.setattr(producers, "LARGE_FILE_TASK", size)
     monkeypatch.setattr(producers, "SLAB_TASK", size)
     monkeypatch.setattr(producers, "BATCH", batch)
     monkeypatch.setattr("mockdata.render.task.BATCH", batch)

@@ -46,7 +46,13 @@ __all__ = [
 ]
 
 FILE_TASK: Final = 20 * BATCH
-"""Records in a task that writes to a sink's files: many, since each task costs a round trip."""
+"""Records in a task that writes to a sink's files, at least: each task costs a round trip."""
+
+LARGE_FILE_TASK: Final = 50 * BATCH
+"""The same, at most: the run's last tasks are not all over at once, and one may be made again."""
+
+FILE_TASKS: Final = 16
+"""Tasks that each worker has in a run, at least, before tasks get larger than ``FILE_TASK``."""
 
 SLAB_TASK: Final = 10 * BATCH
 """Records in a task that writes to a slab, at most: fewer, since it holds the slab's memory."""
@@ -81,8 +87,31 @@ class Stage:
     turns: anyio.Semaphore
     """How many vaults may be written to files at a time: few, so that a worker keeps what it needs
     for the next task."""
+    file_task: int
+    """Records of a task that writes to a sink's files."""
     written: list[Place]
     """Where the files end that the workers have written, each once it is whole."""
+
+    @classmethod
+    def of(
+        cls,
+        run: Run,
+        rate: float | None,
+        parts: tuple[Session, Pool, Slabs, Meter, Tasks],
+    ) -> Self:
+        """Return the stage of a run, which consists of ``parts``, with its limits."""
+        session, pool, *_ = parts
+        vaults = len(run.vaults)
+        each = run.records // (FILE_TASKS * pool.workers) // BATCH * BATCH
+        return cls(
+            *parts,
+            ahead=-(-pool.workers // vaults),
+            bucket=TokenBucket(rate) if rate is not None else None,
+            share=session.ahead // vaults,
+            turns=anyio.Semaphore(max(pool.workers, FILES_AT_ONCE)),
+            file_task=max(FILE_TASK, min(each, LARGE_FILE_TASK)),
+            written=[],
+        )
 
     def at_once(self, records: int) -> int:
         """Return how many records may go at once, of as many as could: fewer if there is a rate."""
@@ -259,7 +288,7 @@ async def produce_files(
 
     Where lines vary in width, a range is measured before the next one is written behind it.
     """
-    vault, size = job.vault, stage.at_once(FILE_TASK)
+    vault, size = job.vault, stage.at_once(stage.file_task)
     to_measure = iter(()) if job.fixed else vault.ranges(size)
     measuring: deque[Task[tuple[int, ...]]] = deque()
     writing: deque[_FileTask] = deque()

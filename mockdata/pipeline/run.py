@@ -23,7 +23,6 @@ from mockdata.errors import PlanError
 from mockdata.pipeline.life import opened
 from mockdata.pipeline.plan import Counts, checked_rate, checked_workers, plan_run
 from mockdata.pipeline.producers import (
-    FILES_AT_ONCE,
     Item,
     Items,
     Job,
@@ -33,7 +32,6 @@ from mockdata.pipeline.producers import (
     produce_encoded,
     produce_files,
 )
-from mockdata.pipeline.rate import TokenBucket
 from mockdata.pipeline.report import Meter, Progress, Report
 from mockdata.render.batch import Batch, Encoded, Receipt
 from mockdata.sinks import AnySink, Run, Sink, as_sink
@@ -205,12 +203,7 @@ async def run_pipeline(run: Run, sink: Sink, means: Means) -> Report:
                         job.share(slabs)
                 async with open_tasks() as tasks:
                     life.watch(tasks.fail)
-                    bucket = TokenBucket(means.rate) if means.rate is not None else None
-                    ahead, share = -(-pool.workers // len(jobs)), life.session.ahead // len(jobs)
-                    turns = anyio.Semaphore(max(pool.workers, FILES_AT_ONCE))
-                    stage = Stage(
-                        life.session, pool, slabs, meter, tasks, ahead, bucket, share, turns, []
-                    )
+                    stage = Stage.of(run, means.rate, (life.session, pool, slabs, meter, tasks))
                     for job in jobs:
                         _start(stage, job)
                 peak_memory = pool.peak_memory()
