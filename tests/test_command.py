@@ -47,6 +47,23 @@ def test_every_vault(mockdata_command, tmp_path, count):
         assert file.read_bytes().count(b"\n") == NUMBERS[count] + 1
 
 
+WATCHED = """
+import gc, sys
+from mockdata import __main__
+sys.argv = ["mockdata", "1000", "-q"]
+looked = []
+gc.callbacks.append(lambda phase, about: looked.append(about["generation"]))
+code = __main__.main()
+seen, _ = list(looked), gc.collect()
+print(code, len(seen), len(looked) > len(seen))
+"""
+
+
+def test_a_small_run_spends_no_time_on_garbage(tmp_path):
+    command = [sys.executable, "-c", WATCHED]
+    assert subprocess.check_output(command, cwd=tmp_path) == b"0 0 True\n"
+
+
 def test_some_vaults_in_any_case(mockdata_command, tmp_path):
     assert mockdata_command("NAME=5", "-q", "Ssn=3", "-o", "out").returncode == 0
     assert files(tmp_path / "out") == [

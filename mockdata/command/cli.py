@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +41,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with listening() as signals:
         if arguments is not None:
             return _main(arguments, signals)[0]
-        gc.disable()  # it has nothing to collect while modules are imported
         code, sink = _main(sys.argv[1:], signals)
         signals.end(code)
         if code == DONE and sink in OUR_SINKS and _is_plain():
@@ -115,7 +113,6 @@ def _nobody_reads() -> bool:
 
 def _generate(options: Options, watch: Watch, signals: Signals) -> Report:
     """Run the library on an event loop of the command's own; a signal cancels it."""
-    gc.enable()
     made: list[Report] = []
 
     def on_stop() -> float:
