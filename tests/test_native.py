@@ -19,7 +19,8 @@ from mockdata.render import renderers
 from mockdata.render.compile import compile_program
 from mockdata.render.layout import CSV_LINES, Columns, json_objects
 from mockdata.render.native_tables import packed
-from mockdata.render.steps import Days
+from mockdata.render.permute import Rounds
+from mockdata.render.steps import INDEX, Days
 from mockdata.vaults.catalogue import READY_MADE
 from mockdata.vaults.dates import spelled
 from mockdata.vaults.resolve import Resolver
@@ -162,6 +163,27 @@ def test_a_wrong_word_in_any_program(columns, data):
     words = array("Q", words)
     words[data.draw(st.integers(0, len(words) - 1))] = data.draw(ODD_WORDS)
     run(words.tobytes(), blobs)
+
+
+def permuting(size, left, right, keys):
+    """Return a program that permutes the index and writes a half of what it becomes."""
+    scatter = [native.SCATTER, 0, 7 + len(keys), 1, 2, INDEX, 0, size, left, right, *keys]
+    output = [1, native.KINDS["number"], 1, 0]
+    return array("Q", [native.VERSION, 3, 0, 1, 1, *scatter, *output]).tobytes()
+
+
+@given(st.integers(1, 2**63), st.integers(0))
+def test_halves_that_a_domain_is_split_into_are_taken(size, seed):
+    rounds = Rounds.keyed(seed, "made", "value", [size])
+    assert run(permuting(size, rounds.left, rounds.right, rounds.keys), ())
+
+
+@pytest.mark.parametrize(
+    ("size", "left", "right"), [(1, 2**62, 1), (2**61, 2**62, 1), (5, 1, 6), (7, 4, 2)]
+)
+def test_halves_that_would_have_an_index_permuted_without_an_end_are_refused(size, left, right):
+    with pytest.raises(ValueError, match="halves are too large"):
+        native.Renderer(permuting(size, left, right, [1, 2]), (), 20)
 
 
 def made(capacity=100, name="ssn"):

@@ -255,6 +255,14 @@ def test_a_program_travels_and_stays_one_object(columns):
     assert arrived.digest == program.digest
 
 
+@pytest.mark.parametrize("make", RENDERERS)
+def test_a_piece_that_is_always_empty(make):
+    """It has registers, though a line needs none of them: more than the packed program has words."""
+    column = Column("made", "value", (Index(0, 1), Choice(("",))))
+    program = compile_program([column], Columns(end=b""), seed=SEED, timestamp=TIMESTAMP)
+    assert make(program, 4).render(8, 12) == [b"891011"]
+
+
 def columns_in(rows):
     return [list(column) for column in zip(*rows, strict=True)]
 

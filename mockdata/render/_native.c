@@ -35,7 +35,8 @@ typedef unsigned __int128 u128;
 typedef signed char Chars __attribute__((vector_size(16)));
 typedef u64 Pair __attribute__((vector_size(16)));
 
-enum { TILE = 128, SLACK = 32, LINE = 64, VERSION = 1, HEADER = 5, MOST_WIDTH = 1 << 24 };
+enum { TILE = 128, SLACK = 32, LINE = 64, VERSION = 1, HEADER = 5, MOST_WIDTH = 1 << 24,
+       MOST_REGISTERS = 1 << 20 };
 
 /* The constants of permute.py. */
 static const u64 MIX_1 = 0xBF58476D1CE4E5B9, MIX_2 = 0x94D049BB133111EB;
